@@ -1,0 +1,84 @@
+'''Model definitions, one module each, found by file name.
+
+A module of this package whose name has no leading underscore is a model. It states:
+
+```python
+"""What it predicts, for whom, when, from what; reference; intended use and limits."""
+
+ENTITY: str                 # "encounter", "study", "patient", …
+FEATURES: pa.Schema         # raw features; each field's metadata: {"unit": …, "meaning": …}
+LABEL: pa.Field             # bool: two classes; string: any number; float32: a quantity
+
+@dataclasses.dataclass(frozen=True)
+class Config:               # all with defaults; for Keras also epochs, batch_size, patience
+    seed: int = 0
+
+def examples(tables: Tables, as_of: datetime, config: Config = DEFAULT) -> pl.DataFrame
+def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]      # TF Transform
+def build_model(config: Config) -> tf_keras.Model | ydf.GenericLearner
+def to_predictions(outputs: Outputs) -> Predictions
+```
+
+`examples` is pure, deterministic and vectorised over the subjects of one bucket
+(`transforms.bucket_tables.Tables`). Its columns, in this order: `subject_id`, `entity_id` (int64),
+`prediction_time` (Datetime us, UTC without zone), those of FEATURES, LABEL.
+It returns the examples with `prediction_time <= as_of` and reads nothing known at or after `as_of`.
+The features of an example come only from rows with `time < prediction_time` (or without a time,
+which say what never changes); its label may read up to `as_of`, and is null where it is not known
+yet. A row of `tables.labels` decides over a derived label. The order of the rows of the tables
+makes no difference. `as_of` is UTC without zone, as the times of the tables are.
+
+FEATURES may be float32 (null: missing, reaches the graph as NaN), int64 (never null), string
+(null becomes ""), binary (null becomes b"") and fixed-size lists of float32 or int64 (never null).
+In `preprocessing_fn` each is a dense tensor, shape (n,), or (n, size) for a list. What it returns
+is dense too and is all the estimator sees. Each analyzer of TFT costs start-up time, so stack
+columns first: `tft.scale_to_z_score(tf.stack(columns, 1), elementwise=True)` is one analyzer for
+any number of them, and leaves NaN out of mean and variance.
+
+`build_model` of a Keras model returns it compiled. Its inputs are a dict named as the outputs of
+`preprocessing_fn`, its outputs a dict; the one named `LABEL.name` is trained against the label
+(bool as 0.0 or 1.0, a string as the index of its class, float32 as it is), so `compile` takes
+`loss={LABEL.name: …}`. An output `contributions`, shape (n, len(FEATURES)), in the order of
+FEATURES, becomes `drivers`. A Config with a field `classes: tuple[str, ...] = ()` receives the
+classes found in training (sorted) through that field; a field `min_delta` says how much less the
+loss on the tuning split must be to count as better. A `ydf` learner is built with
+`label=LABEL.name` and sees the outputs of `preprocessing_fn` as columns.
+
+`to_predictions` (`transforms.prediction_rows`: Outputs, Predictions) gets numpy arrays: `values`
+by output name, `classes` of a string label. For a forest `values[LABEL.name]` has shape (n,)
+for a bool label (probability of true), (n, classes) for a string label, (n,) for a quantity.
+`values` never hold `contributions`: those have become drivers before.
+
+TensorFlow, TFT, Keras and ydf are imported inside the functions that need them, so that finding
+a model costs nothing.
+'''
+
+import importlib
+import pkgutil
+from typing import cast
+
+from transforms.definition import Definition
+from transforms.errors import UsageError
+
+
+def names() -> list[str]:
+    """Names of all models, sorted; imports none of them.
+
+    >>> "early_detection" in names()
+    True
+    """
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+
+def find(name: str) -> Definition:
+    """The module of one model.
+
+    Raises: UsageError, when there is none of that name.
+
+    >>> find("early_detection").ENTITY
+    'study'
+    """
+    known = names()
+    if name not in known:
+        raise UsageError(f"no model is called {name!r}; there are: {', '.join(known)}")
+    return cast(Definition, importlib.import_module(f"{__name__}.{name}"))

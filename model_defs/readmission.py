@@ -1,0 +1,308 @@
+"""Unplanned readmission within 30 days of a discharge from hospital, with what drives it.
+
+Whom and when: one example per discharge of an inpatient stay, one microsecond after its end, so
+that what is dated to the discharge is known and nothing later is. Who died in hospital (by the
+discharge disposition or an earlier death) is no example.
+From what: age, sex, the stay, earlier stays and visits, groups of conditions (Charlson), latest
+laboratory values and vital signs of the last year, drugs.
+Label: rules of `_stays`, after CMS: transfers form one episode, planned returns do not count,
+deaths without a return count as none, null until 30 days are over. `tables.labels` decides where
+it has the encounter (`boolean_value`).
+How: logistic regression; a driver is weight x standardised value, summed over the columns that
+come from one feature, in log-odds.
+
+References: Horwitz et al. 2012, https://doi.org/10.7326/0003-4819-157-9-201211060-00003 (why such
+models stay near an AUROC of 0.65-0.7); Strack et al. 2014, https://doi.org/10.1155/2014/781670.
+Intended use: to order a discharge team's work. Not for: deciding that somebody needs no care,
+payment, or patients under treatment elsewhere, whose returns the warehouse cannot see.
+"""
+
+import dataclasses
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from model_defs._code_groups import MEASURES
+from model_defs._history import History
+from model_defs._stay_features import (
+    CONDITION_GROUPS,
+    DRUG_GROUPS,
+    LATEST,
+    VISIT_WINDOWS_DAYS,
+    describe_stays,
+    prediction_times,
+)
+from model_defs._stays import EXPIRED, find_deaths, find_returns, find_stays, label_returns
+from transforms.bucket_tables import Tables
+from transforms.prediction_rows import Outputs, Predictions
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import tf_keras
+
+ENTITY = "encounter"
+DECISION_THRESHOLD = 0.25
+MIN_FREQUENCY = 20
+MAX_TOKENS = 2000
+MAX_Z = 5.0
+
+
+def _field(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
+    return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
+
+
+def _number(name: str, unit: str, meaning: str) -> pa.Field:
+    return _field(name, pa.float32(), unit, meaning)
+
+
+def _flag(name: str, meaning: str) -> pa.Field:
+    return _field(name, pa.float32(), "0 or 1", meaning)
+
+
+def _category(name: str, meaning: str) -> pa.Field:
+    return _field(name, pa.string(), "category", meaning)
+
+
+_NUMBERS = [
+    _number("age_years", "a", "age at discharge"),
+    _number("length_of_stay_days", "d", "from the admission of the episode to the discharge"),
+    *[
+        _number(f"inpatient_stays_{days}d", "1", f"stays that ended {days} days before admission")
+        for days in VISIT_WINDOWS_DAYS
+    ],
+    _number("returns_365d", "1", "admissions of that year within 30 days of a discharge"),
+    _number("days_since_last_discharge", "d", "from the last discharge to this admission"),
+    *[
+        _number(f"emergency_visits_{days}d", "1", f"in the {days} days before admission")
+        for days in VISIT_WINDOWS_DAYS
+    ],
+    _number("outpatient_visits_365d", "1", "in the 365 days before admission"),
+    _number("charlson_index", "1", "weighted sum of the condition groups, Quan 2011"),
+    _number("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
+    _number("diagnoses_stay", "1", "distinct codes of conditions of this encounter"),
+    _number("lab_results_stay", "1", "numeric observations during the stay"),
+    _number("procedures_stay", "1", "procedures during the stay"),
+    _number("medications_stay", "1", "distinct drugs of this encounter"),
+    _number("medications_365d", "1", "medication events of the last 365 days"),
+]
+_FLAGS = [
+    _flag("admitted_through_emergency", "an emergency visit began within a day before admission"),
+    *[_flag(f"condition_{name}", "ever recorded before discharge") for name in CONDITION_GROUPS],
+    *[_flag(f"drug_{name}", "in the last 365 days") for name in DRUG_GROUPS],
+]
+_LATEST = [
+    _number(name, MEASURES[name][0], "last value of the 365 days before discharge")
+    for name in LATEST
+]
+_CATEGORIES = [
+    _category("sex", "administrative gender"),
+    _category("discharge_disposition", "where the patient went, as DISPOSITIONS groups it"),
+    _category("admission_source", "where the patient came from"),
+    _category("admission_type", "priority of the admission"),
+    _category("encounter_type", "code of the type of the encounter"),
+    _category("service_type", "code of the service that cared for the patient"),
+    _category("primary_diagnosis_group", "chapter of the first diagnosis or reason of the stay"),
+    _category("primary_diagnosis", "its ICD category, or its code in another system"),
+]
+FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_LATEST, *_CATEGORIES])
+LABEL = pa.field(
+    "readmitted",
+    pa.bool_(),
+    metadata={"unit": "", "meaning": "unplanned readmission within 30 days of discharge"},
+)
+
+_BANDS: dict[str, tuple[float, ...]] = {
+    "age_years": (20, 30, 40, 50, 60, 70, 80, 90),
+    "length_of_stay_days": (1, 2, 3, 4, 6, 8, 14),
+    "inpatient_stays_365d": (1, 2, 3, 4, 6),
+    "emergency_visits_365d": (1, 2, 4),
+}
+_CROSSES = (
+    ("age_years", "primary_diagnosis_group"),
+    ("discharge_disposition", "primary_diagnosis_group"),
+    ("inpatient_stays_365d", "primary_diagnosis_group"),
+)
+_STANDARDISED = [field.name for field in (*_NUMBERS, *_LATEST)]
+_COUNTS = [field.name for field in _NUMBERS if field.name != "age_years"]
+_TOKENS: list[tuple[str, ...]] = [
+    *[(field.name,) for field in _CATEGORIES],
+    *[(name,) for name in _BANDS],
+    *_CROSSES,
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How the regression is trained. `l2` penalises squared weights, `learning_rate` is Adam's."""
+
+    seed: int = 0
+    epochs: int = 60
+    batch_size: int = 256
+    patience: int = 5
+    learning_rate: float = 0.01
+    l2: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if self.l2 < 0:
+            raise ValueError(f"l2 must not be negative, not {self.l2}")
+
+
+DEFAULT = Config()
+
+
+def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT) -> pl.DataFrame:
+    """Discharges of one bucket before `as_of`: keys, prediction_time, FEATURES, LABEL."""
+    del config
+    history = History.of(tables.events, as_of)
+    stays = find_stays(history)
+    episodes = find_returns(stays)
+    deaths = find_deaths(history)
+    index = (
+        stays.drop_nulls("end")
+        .join(deaths, on="subject_id", how="left")
+        .filter(
+            (pl.col("death_time") > pl.col("end")).fill_null(value=True),
+            ~pl.col("disposition").is_in(EXPIRED).fill_null(value=False),
+        )
+        .with_columns(prediction_times(pl.col("end")).alias("prediction_time"))
+        .sort("subject_id", "prediction_time", "encounter_id")
+    )
+    features = pl.DataFrame(describe_stays(history, index, episodes)).select(
+        pl.col(field.name).cast(pl.String if field.type == pa.string() else pl.Float32)
+        for field in FEATURES
+    )
+    keys = index.select("subject_id", pl.col("encounter_id").alias("entity_id"), "prediction_time")
+    given = (
+        tables.labels.drop_nulls(["entity_id", "boolean_value"])
+        .sort("prediction_time", "boolean_value")
+        .unique("entity_id", keep="last", maintain_order=True)
+        .select("entity_id", "boolean_value")
+    )
+    label = (
+        keys.join(
+            label_returns(episodes, deaths, as_of),
+            left_on=["subject_id", "entity_id"],
+            right_on=["subject_id", "encounter_id"],
+            how="left",
+            maintain_order="left",
+        )
+        .join(given, on="entity_id", how="left", maintain_order="left")
+        .select(pl.coalesce("boolean_value", "returned").alias(LABEL.name))
+    )
+    return pl.concat([keys, features, label], how="horizontal")
+
+
+def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
+    """Raw features -> `standardised`, `missing`, `flags` float32 and `tokens` int64, -1 unknown.
+
+    Counts enter as log(1 + x). A missing number is 0 after standardising (the mean) and marked.
+    Categories, bands of numbers and crosses are words `feature=value` of one vocabulary.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    numbers = tf.stack(
+        [
+            tf.math.log1p(tf.maximum(inputs[name], 0.0)) if name in _COUNTS else inputs[name]
+            for name in _STANDARDISED
+        ],
+        axis=1,
+    )
+    missing = tf.math.is_nan(numbers)
+    scaled = tft.scale_to_z_score(numbers, elementwise=True)
+    scaled = tf.where(tf.math.is_finite(scaled), scaled, tf.zeros_like(scaled))
+    words = {field.name: inputs[field.name] for field in _CATEGORIES}
+    for name, edges in _BANDS.items():
+        band = tf.searchsorted(tf.constant(edges, tf.float32), inputs[name], side="right")
+        words[name] = tf.where(tf.math.is_nan(inputs[name]), "", tf.strings.as_string(band))
+    tokens = tf.stack(
+        [
+            tf.strings.join(["&".join(names), *[words[name] for name in names]], separator="=")
+            for names in _TOKENS
+        ],
+        axis=1,
+    )
+    return {
+        "standardised": tf.clip_by_value(scaled, -MAX_Z, MAX_Z),
+        "missing": tf.cast(missing, tf.float32),
+        "flags": tf.stack([inputs[field.name] for field in _FLAGS], axis=1),
+        "tokens": tft.compute_and_apply_vocabulary(
+            tokens,
+            default_value=-1,
+            top_k=MAX_TOKENS,
+            frequency_threshold=MIN_FREQUENCY,
+            vocab_filename="readmission_tokens",
+        ),
+    }
+
+
+def _shares() -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """(columns, features) float32: which feature a column of the regression belongs to.
+
+    A cross belongs to its features in equal parts. Columns stand in the order of the model.
+    """
+    columns: list[tuple[str, ...]] = [
+        *[(name,) for name in _STANDARDISED],
+        *[(name,) for name in _STANDARDISED],
+        *[(field.name,) for field in _FLAGS],
+        *_TOKENS,
+    ]
+    shares = np.zeros((len(columns), len(FEATURES)), dtype=np.float32)
+    for row, names in enumerate(columns):
+        for name in names:
+            shares[row, FEATURES.get_field_index(name)] = 1 / len(names)
+    return shares
+
+
+def build_model(config: Config) -> "tf_keras.Model":
+    """Logistic regression over standardised numbers, marks, flags and words of the vocabulary.
+
+    Outputs: `readmitted`, probability (n,); `contributions`, log-odds (n, len(FEATURES)).
+    """
+    import tensorflow as tf
+    import tf_keras
+
+    from model_defs._additive_logit import AdditiveLogit
+
+    tf_keras.utils.set_random_seed(config.seed)
+    layers = tf_keras.layers
+    dense = {
+        name: layers.Input((size,), name=name, dtype=tf.float32)
+        for name, size in (
+            ("standardised", len(_STANDARDISED)),
+            ("missing", len(_STANDARDISED)),
+            ("flags", len(_FLAGS)),
+        )
+    }
+    tokens = layers.Input((len(_TOKENS),), name="tokens", dtype=tf.int64)
+    values = layers.Concatenate(name="values")(list(dense.values()))
+    logit, contributions = AdditiveLogit(
+        _shares(), vocabulary=MAX_TOKENS, l2=config.l2, name="additive_logit"
+    )((values, tokens))
+    model = tf_keras.Model(
+        inputs={**dense, "tokens": tokens},
+        outputs={
+            LABEL.name: layers.Activation("sigmoid", name=LABEL.name)(logit),
+            "contributions": contributions,
+        },
+        name="readmission",
+    )
+    model.compile(
+        optimizer=tf_keras.optimizers.Adam(config.learning_rate),
+        loss={LABEL.name: tf_keras.losses.BinaryCrossentropy()},
+    )
+    return model
+
+
+def to_predictions(outputs: Outputs) -> Predictions:
+    """Probability of a readmission -> score, both classes, the decision at DECISION_THRESHOLD."""
+    probability = np.asarray(outputs.values[LABEL.name], dtype=np.float32).reshape(-1)
+    return Predictions(
+        score=probability,
+        classes=("not_readmitted", "readmitted"),
+        probabilities=np.stack([1 - probability, probability], axis=1),
+        label=(probability >= DECISION_THRESHOLD).astype(np.int64),
+    )

@@ -1,0 +1,380 @@
+"""Which of several treatments works best for a patient, from genes, life style and history.
+
+Whom and when: one example per patient who has a genotype, a treatment under comparison or a
+label. A label states its own prediction time. Else it is the first moment of any compared
+treatment, read strictly before it, so that no course is seen before it is chosen; for those not
+treated yet it is the day asked for.
+Compared by default: the P2Y12 inhibitors clopidogrel, prasugrel, ticagrelor, whose effect
+depends on CYP2C19.
+Label: `categorical_value` of `tables.labels`; else, by `Config.derive`, the treatment that
+worked: the first course that went 90 days without a change to another compared treatment,
+without a failure later than a day after its start (FAILURES) and without death. Null while no
+course has done so before the day asked for. A site that compares something else by labels of its
+own sets `derive` to false, as classes of two questions must not mix.
+How: random forest.
+
+References: Lee et al. 2022 (CPIC, CYP2C19 and clopidogrel), https://doi.org/10.1002/cpt.2526;
+IWPC 2009 (warfarin), https://doi.org/10.1056/NEJMoa0809329.
+Intended use: a second opinion for the prescriber. Not for: starting or stopping a drug without
+one. Courses are observed, not randomised: who got what was chosen, and the forest learns that too.
+"""
+
+import dataclasses
+import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from model_defs._code_groups import CHARLSON, DRUGS, MEASURES, OTHER_CONDITIONS, Patterns, codes_of
+from model_defs._history import (
+    CONDITION_END,
+    CONDITIONS,
+    MEDICATIONS,
+    History,
+    Window,
+)
+from model_defs._pharmacogenes import GENES, find_results, last_results
+from model_defs._stay_features import Column, describe_subjects, last_suffix
+from model_defs._stays import find_deaths
+from transforms.bucket_tables import Tables
+from transforms.prediction_rows import Outputs, Predictions
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    import ydf
+
+ENTITY = "patient"
+FOLLOWED = datetime.timedelta(days=90)
+SETTLING = datetime.timedelta(days=1)
+MISSING_Z = -10.0
+MIN_FREQUENCY = 5
+
+TREATMENTS: dict[str, Patterns] = {
+    "clopidogrel": codes_of(atc="B01AC04", rxnorm="32968 309362 749196"),
+    "prasugrel": codes_of(atc="B01AC22", rxnorm="613391 855812 855818"),
+    "ticagrelor": codes_of(atc="B01AC24", rxnorm="1116632 1116635 1666332"),
+}
+FAILURES: dict[str, Patterns] = {
+    # Infarction, ischaemic stroke, stent thrombosis; intracranial and gastrointestinal bleeding.
+    "failure": codes_of(
+        icd10="I21 I22 I63 T82.86 I60-I62 K92.0-K92.2",
+        icd9="410 434 996.72 430-432 578",
+        snomed="22298006 401303003 401314000 230690007 74474003",
+    )
+}
+CONDITION_GROUPS: dict[str, Patterns] = {
+    **{
+        name: CHARLSON[name]
+        for name in (
+            "myocardial_infarction",
+            "heart_failure",
+            "cerebrovascular",
+            "diabetes",
+            "diabetes_complicated",
+            "renal",
+            "mild_liver",
+            "severe_liver",
+            "cancer",
+        )
+    },
+    **{
+        name: OTHER_CONDITIONS[name]
+        for name in (
+            "hypertension",
+            "atrial_fibrillation",
+            "venous_thromboembolism",
+            "valve_replacement",
+            "depression",
+        )
+    },
+}
+DRUG_GROUPS: dict[str, Patterns] = {
+    name: DRUGS[name]
+    for name in (
+        "amiodarone",
+        "rifampin",
+        "carbamazepine",
+        "phenytoin",
+        "azole_antifungal",
+        "sulfonamide",
+        "macrolide",
+        "statin",
+        "proton_pump_inhibitor",
+        "anticoagulant",
+        "antiplatelet",
+        "acetaminophen",
+    )
+}
+LATEST = (
+    "weight",
+    "height",
+    "body_mass_index",
+    "creatinine",
+    "egfr",
+    "hemoglobin",
+    "platelets",
+    "inr",
+)
+SMOKING = "LOINC//72166-2"
+ALCOHOL = "LOINC//74013-4"
+# By code of SNOMED CT or answer of LOINC, or by word; the first that fits counts.
+SMOKING_STATUS: dict[str, str] = {
+    "never": r"266919005|la18978-9|never",
+    "former": r"8517006|la15920-4|former|ex-smoker",
+    "current": r"449868002|77176002|4280\d1000124\d+|la18976-3|la18977-1|la18979-7|la18981-3"
+    r"|la18982-1|current|every day|daily",
+}
+
+
+def _number(name: str, unit: str, meaning: str) -> pa.Field:
+    return pa.field(name, pa.float32(), metadata={"unit": unit, "meaning": meaning})
+
+
+def _category(name: str, meaning: str) -> pa.Field:
+    return pa.field(name, pa.string(), metadata={"unit": "category", "meaning": meaning})
+
+
+_NUMBERS = [
+    _number("age_years", "a", "age at the prediction"),
+    *[_number(name, MEASURES[name][0], "last value ever") for name in LATEST],
+    _number("alcohol_per_day", "{drinks}/d", "last answer"),
+    *[
+        _number(f"function_{gene.lower()}", "0 to 4", "metabolic function, poor to ultrarapid")
+        for gene in GENES
+    ],
+    _number("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
+    _number("medications_distinct", "1", "distinct drugs ever recorded"),
+]
+_FLAGS = [
+    *[_number(f"condition_{name}", "0 or 1", "ever recorded before") for name in CONDITION_GROUPS],
+    *[_number(f"drug_{name}", "0 or 1", "in the last 365 days") for name in DRUG_GROUPS],
+]
+_CATEGORIES = [
+    _category("sex", "administrative gender"),
+    _category("race", "code of the OMB category"),
+    _category("ethnicity", "code of the OMB category"),
+    _category("smoking_status", "never, former or current"),
+    *[_category(f"genotype_{gene.lower()}", "its two alleles, in order") for gene in GENES],
+]
+FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_CATEGORIES])
+LABEL = pa.field(
+    "best_treatment",
+    pa.string(),
+    metadata={"unit": "", "meaning": "the treatment that worked"},
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How the forest grows, and whether labels are derived from courses (`derive`)."""
+
+    seed: int = 0
+    trees: int = 300
+    max_depth: int = 16
+    min_examples: int = 5
+    derive: bool = True
+
+    def __post_init__(self) -> None:
+        if self.trees < 1:
+            raise ValueError(f"trees must be at least 1, not {self.trees}")
+
+
+DEFAULT = Config()
+
+
+def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT) -> pl.DataFrame:
+    """Patients of one bucket: keys, prediction_time <= `as_of`, FEATURES, LABEL."""
+    history = History.of(tables.events, as_of)
+    results = find_results(history)
+    courses = find_courses(history)
+    index = _choose_times(tables, history, results, courses, as_of)
+    if config.derive:
+        worked = treatments_that_worked(courses, history, as_of)
+        index = index.join(worked, on="subject_id", how="left", maintain_order="left")
+    else:
+        index = index.with_columns(pl.lit(None, pl.String).alias("worked"))
+    features = pl.DataFrame(_describe_patients(history, results, index)).select(
+        pl.col(field.name).cast(pl.String if field.type == pa.string() else pl.Float32)
+        for field in FEATURES
+    )
+    keys = index.select("subject_id", pl.col("subject_id").alias("entity_id"), "prediction_time")
+    label = index.select(pl.coalesce("given", "worked").alias(LABEL.name))
+    return pl.concat([keys, features, label], how="horizontal")
+
+
+def _choose_times(
+    tables: Tables,
+    history: History,
+    results: pl.DataFrame,
+    courses: pl.DataFrame,
+    as_of: datetime.datetime,
+) -> pl.DataFrame:
+    """`subject_id, prediction_time, given` (the label that was given), sorted by subject."""
+    given = (
+        tables.labels.filter(pl.col("prediction_time") <= as_of)
+        .drop_nulls("categorical_value")
+        .sort("prediction_time", "categorical_value")
+        .unique("subject_id", keep="last", maintain_order=True)
+        .select("subject_id", "prediction_time", pl.col("categorical_value").alias("given"))
+    )
+    treated = courses.group_by("subject_id").agg(pl.col("start").min().alias("prediction_time"))
+    typed = pl.DataFrame(
+        {"subject_id": np.unique(history.subject_id[results["row"].to_numpy()])},
+        schema={"subject_id": pl.Int64},
+    ).with_columns(pl.lit(as_of).cast(pl.Datetime("us")).alias("prediction_time"))
+    return (
+        pl.concat([given, treated, typed], how="diagonal")
+        .unique("subject_id", keep="first", maintain_order=True)
+        .sort("subject_id")
+    )
+
+
+def find_courses(history: History) -> pl.DataFrame:
+    """Courses of the compared treatments: `subject_id, start, treatment, next_start`.
+
+    A course lasts until an event of another treatment. Sorted by subject and start.
+    """
+    found = history.rows_of(TREATMENTS, MEDICATIONS)
+    events = pl.concat(
+        [
+            history.frame[rows].select(
+                "subject_id", pl.col("time").alias("start"), pl.lit(name).alias("treatment")
+            )
+            for name, rows in found.items()
+        ]
+    )
+    events = events.drop_nulls("start").sort("subject_id", "start", "treatment")
+    begins = pl.col("treatment").ne_missing(pl.col("treatment").shift(1)).over("subject_id")
+    return events.filter(begins).with_columns(
+        pl.col("start").shift(-1).over("subject_id").alias("next_start")
+    )
+
+
+def treatments_that_worked(
+    courses: pl.DataFrame, history: History, as_of: datetime.datetime
+) -> pl.DataFrame:
+    """Courses -> `subject_id, worked`: the first that went FOLLOWED well, where there is one."""
+    rows = history.rows_of(FAILURES, CONDITIONS)["failure"]
+    ends = history.rows_coded(pl.col("code").str.starts_with(CONDITION_END))
+    failures = np.setdiff1d(rows, ends)
+    start = courses["start"].to_physical().to_numpy()
+    subject = courses["subject_id"].to_numpy()
+    settling, followed = (
+        span // datetime.timedelta(microseconds=1) for span in (SETTLING, FOLLOWED)
+    )
+    failed = history.between(subject, start + settling + 1, start + followed + 1).count(failures)
+    end = pl.col("start") + FOLLOWED
+    return (
+        courses.with_columns(pl.Series("failed", failed > 0))
+        .join(find_deaths(history), on="subject_id", how="left", maintain_order="left")
+        .filter(
+            end < as_of,
+            ~pl.col("failed"),
+            (pl.col("next_start") > end).fill_null(value=True),
+            (pl.col("death_time") > end).fill_null(value=True),
+        )
+        .unique("subject_id", keep="first", maintain_order=True)
+        .select("subject_id", pl.col("treatment").alias("worked"))
+    )
+
+
+def _describe_patients(
+    history: History, results: pl.DataFrame, index: pl.DataFrame
+) -> dict[str, Column]:
+    subject = index["subject_id"].to_numpy()
+    now = index["prediction_time"].to_physical().to_numpy()
+    past = history.before(subject, now)
+    year = history.before(subject, now, 365)
+    columns: dict[str, Column] = {
+        **describe_subjects(history, subject, now),
+        "race": last_suffix(history, "RACE//", past),
+        "ethnicity": last_suffix(history, "ETHNICITY//", past),
+        **history.latest_measures(LATEST, past),
+        "alcohol_per_day": _last_number(history, ALCOHOL, past),
+        "smoking_status": _last_smoking_status(history, past),
+        "conditions_distinct": past.count(history.first_rows(CONDITIONS)),
+        "medications_distinct": past.count(history.first_rows(MEDICATIONS)),
+    }
+    for name, rows in history.rows_of(CONDITION_GROUPS, CONDITIONS).items():
+        columns[f"condition_{name}"] = past.count(rows) > 0
+    for name, rows in history.rows_of(DRUG_GROUPS, MEDICATIONS).items():
+        columns[f"drug_{name}"] = year.count(rows) > 0
+    for gene in GENES:
+        diplotype, function = last_results(results, gene, past)
+        columns[f"genotype_{gene.lower()}"] = diplotype
+        columns[f"function_{gene.lower()}"] = function
+    return columns
+
+
+def _last_number(history: History, code: str, window: Window) -> Column:
+    rows = history.rows_coded(pl.col("code") == code)
+    values = history.frame["numeric_value"].cast(pl.Float64)
+    rows = rows[values[rows].is_not_null().to_numpy()]
+    last = pl.Series(window.last(rows))
+    return values.gather(last.set(last < 0, None))
+
+
+def _last_smoking_status(history: History, window: Window) -> pl.Series:
+    """Category of the last answer in each range; null for none, or one that says nothing."""
+    rows = history.rows_coded(pl.col("code") == SMOKING)
+    text = pl.concat_str(
+        pl.col("text_value").fill_null(""),
+        pl.col("codes").list.join(" ").fill_null(""),
+        separator=" ",
+    ).str.to_lowercase()
+    status = history.frame[rows].select(
+        pl.coalesce(
+            pl.when(text.str.contains(pattern)).then(pl.lit(name))
+            for name, pattern in SMOKING_STATUS.items()
+        ).alias("status")
+    )["status"]
+    known = status.is_not_null().to_numpy()
+    position = pl.Series(window.last_position(rows[known]))
+    return status.drop_nulls().gather(position.set(position < 0, None))
+
+
+def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
+    """Raw features -> a column each: standardised numbers, flags, categories as they are.
+
+    A missing number becomes MISSING_Z, below every value: one split of a tree tells it from all
+    known ones, which is what a mark of its own would do. The forest keeps its own vocabulary of
+    categories, of words seen at least MIN_FREQUENCY times.
+    """
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
+    names = [field.name for field in _NUMBERS]
+    numbers = tf.stack([inputs[name] for name in names], axis=1)
+    scaled = tft.scale_to_z_score(numbers, elementwise=True)
+    scaled = tf.where(tf.math.is_finite(scaled), scaled, tf.fill(tf.shape(scaled), MISSING_Z))
+    outputs = dict(zip(names, tf.unstack(scaled, len(names), axis=1), strict=True))
+    outputs |= {field.name: tf.identity(inputs[field.name]) for field in (*_FLAGS, *_CATEGORIES)}
+    return outputs
+
+
+def build_model(config: Config) -> "ydf.GenericLearner":
+    """Random forest over all columns that `preprocessing_fn` gives."""
+    import ydf
+
+    return ydf.RandomForestLearner(
+        label=LABEL.name,
+        num_trees=config.trees,
+        max_depth=config.max_depth,
+        min_examples=config.min_examples,
+        min_vocab_frequency=MIN_FREQUENCY,
+        winner_take_all=False,
+        random_seed=config.seed,
+    )
+
+
+def to_predictions(outputs: Outputs) -> Predictions:
+    """Probability by treatment -> that of the likeliest as score, its class as label."""
+    probabilities = np.asarray(outputs.values[LABEL.name], dtype=np.float32)
+    return Predictions(
+        score=probabilities.max(axis=1),
+        classes=outputs.classes,
+        probabilities=probabilities,
+        label=probabilities.argmax(axis=1),
+    )

@@ -1,0 +1,135 @@
+"""`ingest`: FHIR and DICOM files -> the warehouse's tables, every input accounted for."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.run import (
+    Outcome,
+    RunContext,
+    WriteManifest,
+    manifest_path,
+    progress_notes,
+    read_manifest,
+)
+from transforms.batches import keyed_batches
+from transforms.fhir.validation import Validation
+from transforms.keys import Keys
+from transforms.link import Link
+from transforms.progress_notes import ProgressNotes
+from transforms.read_dicom import ReadDicom
+from transforms.read_fhir import ReadFhir
+from transforms.read_labels import keyed_labels, read_label_file
+from transforms.sources import FindUnits, check_inputs, match_files
+from transforms.warehouse import Warehouse
+from transforms.write_buckets import Run, WriteBuckets
+
+BUCKETED = ("events", "images", "labels", "sources", "crosswalk", "links", "deletions")
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """What is read: paths of FHIR, of DICOM, of label files."""
+
+    fhir: tuple[str, ...] = ()
+    dicom: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    validation: Validation = Validation.PROJECTION
+
+    def check(self, keys: Keys) -> None:
+        """What is wrong is said before any work.
+
+        Raises: UsageError, when a path matches no file, naming argument and path, or when a
+        label file lacks a column or has one of another type.
+        """
+        check_inputs("--fhir", self.fhir)
+        check_inputs("--dicom", self.dicom)
+        check_inputs("--labels", self.labels)
+        for uri in label_files(self.labels):
+            read_label_file(uri, keys)
+
+
+def ingest(
+    context: RunContext, warehouse: Warehouse, keys: Keys, inputs: Inputs, options: PipelineOptions
+) -> Outcome:
+    """Runs the pipeline and returns what it wrote and counted; nothing is published yet.
+
+    Raises: UsageError, when a path matches nothing; RunFailed, when the pipeline fails.
+    """
+    run = Run(context.run_id, context.run_date, warehouse.folder, warehouse.buckets)
+    files = {
+        (table, bucket): paths
+        for table in BUCKETED
+        for bucket, paths in warehouse.by_bucket(table).items()
+    }
+    files |= {
+        ("quarantine", bucket): paths
+        for bucket, paths in warehouse.by_bucket("quarantine", day=run.run_date).items()
+    }
+    links = {bucket: paths for (table, bucket), paths in files.items() if table == "links"}
+    deletion_files = [
+        p for (table, _), found in files.items() if table == "deletions" for p in found
+    ]
+    manifest = manifest_path(warehouse, context.run_id)
+    with beam.Pipeline(options=options) as pipeline:
+        read = _read(pipeline, keys, inputs, warehouse.buckets, progress_notes(warehouse, context))
+        rows = read["rows"]
+        linked = {
+            "pending": read["pending"],
+            "links": rows | "OnlyLinks" >> beam.Filter(lambda item: item[0][0] == "links"),
+        } | Link(warehouse.buckets, links)
+        refused = linked["refused"] | beam.FlatMap(
+            lambda row: keyed_batches("quarantine", [row], run.buckets)
+        )
+        result = {
+            "rows": (rows, linked["done"], refused) | "AllRows" >> beam.Flatten(),
+            "deletions": read["deletions"],
+        } | WriteBuckets(run, files, deletion_files)
+        counts = (
+            read["counts"],
+            linked["counts"],
+            result["counts"],
+        ) | "AllCounts" >> beam.Flatten()
+        {"written": result["written"], "counts": counts} | WriteManifest(manifest)
+    return read_manifest(manifest, context.run_date)
+
+
+def label_files(paths: Sequence[str]) -> list[str]:
+    """The files behind the paths of labels; there are few."""
+    return sorted({file.path for path in paths for file in match_files(path)})
+
+
+def _read(
+    pipeline: beam.Pipeline, keys: Keys, inputs: Inputs, buckets: int, notes: ProgressNotes
+) -> dict[str, beam.PCollection]:
+    """The readers of the inputs that were given, their outputs flattened by name."""
+    outputs: dict[str, list[beam.PCollection]] = {
+        "rows": [],
+        "pending": [],
+        "deletions": [],
+        "counts": [],
+    }
+    readers = []
+    if inputs.fhir:
+        units = pipeline | "FindFhir" >> FindUnits("read_fhir", inputs.fhir, True, notes)
+        readers.append(units | ReadFhir(keys, buckets, inputs.validation, notes))
+    if inputs.dicom:
+        units = pipeline | "FindDicom" >> FindUnits("read_dicom", inputs.dicom, False, notes)
+        readers.append(units | ReadDicom(keys, buckets, notes))
+    if inputs.labels:
+        labels = (
+            pipeline
+            | "LabelFiles" >> beam.Create(label_files(inputs.labels))
+            | "ReadLabels"
+            >> beam.FlatMap(keyed_labels, keys, buckets).with_outputs("counts", main="rows")
+        )
+        readers.append({"rows": labels["rows"], "counts": labels["counts"]})
+    for reader in readers:
+        for name, collection in reader.items():
+            outputs[name].append(collection)
+    return {
+        name: tuple(collections) | f"All_{name}" >> beam.Flatten(pipeline=pipeline)
+        for name, collections in outputs.items()
+    }

@@ -1,0 +1,98 @@
+"""`nightly`: ingest, then score with every champion, published as one; and what both share.
+
+Scoring reads the tables as they will be, so that one publication shows the new facts together
+with the predictions made from them, or neither.
+"""
+
+import datetime
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+import model_defs
+from pipelines.run import Outcome, RunContext, files_after
+from pipelines.score import ScoreRun, score
+from transforms.errors import UsageError
+from transforms.make_examples import Buckets
+from transforms.registry import ModelVersion, champion
+from transforms.warehouse import Change, Warehouse
+
+_READ_BY_MODELS = ("events", "images", "labels")
+
+
+def models_folder(warehouse: Warehouse) -> str:
+    """Where the trained models of a warehouse are."""
+    return f"{warehouse.folder}/models"
+
+
+def champions(warehouse: Warehouse, names: Sequence[str]) -> list[ModelVersion]:
+    """The champions of those models that have one, in the order of the names."""
+    found = (champion(models_folder(warehouse), name) for name in names)
+    return [version for version in found if version is not None]
+
+
+def named_champions(warehouse: Warehouse, names: Sequence[str]) -> list[ModelVersion]:
+    """The champion of each name. Raises: UsageError, when a model was never trained."""
+    found = champions(warehouse, names)
+    missing = sorted(set(names) - {version.model for version in found})
+    if missing:
+        raise UsageError(
+            f"no champion of {', '.join(missing)}: "
+            f"run `nightrounds train {' '.join(missing)}` first"
+        )
+    return found
+
+
+def chosen_models(names: Sequence[str]) -> list[str]:
+    """Names from the command line, `all` for all; each exists.
+
+    Raises: UsageError, naming the one that does not.
+    """
+    if "all" in names:
+        return model_defs.names()
+    for name in names:
+        model_defs.find(name)
+    return list(dict.fromkeys(names))
+
+
+def buckets_of(warehouse: Warehouse, changes: Sequence[Change] = ()) -> Buckets:
+    """The files that models read, by bucket, as they will be after the changes."""
+    files: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for table in _READ_BY_MODELS:
+        for file in files_after(warehouse, table, changes):
+            files[int(str(file.partition[0]))][table].append(file.path)
+    sources = [file.path for file in files_after(warehouse, "sources", changes)]
+    return Buckets({bucket: dict(tables) for bucket, tables in sorted(files.items())}, sources)
+
+
+def score_champions(
+    context: RunContext,
+    warehouse: Warehouse,
+    versions: Sequence[ModelVersion],
+    source: Buckets | Sequence[str],
+    as_of: datetime.datetime,
+    since: datetime.datetime | None,
+    options: PipelineOptions,
+) -> Outcome:
+    """Predictions of those models, replacing what they said for the same day.
+
+    Raises: as `pipelines.score.score`.
+    """
+    folder = f"{warehouse.folder}/clinical/predictions/data/{context.run_id}"
+    result = score(versions, source, ScoreRun(context.run_id, as_of, folder, since), options)
+    replaced = tuple((version.model, as_of.date()) for version in versions)
+    before = sum(f.rows for f in warehouse.files("predictions") if f.partition in replaced)
+    for model, number in result.unreadable.items():
+        if number:
+            sys.stderr.write(f"{model}: {number} image files could not be decoded\n")
+    rows = {version.model: 0 for version in versions}
+    for file in result.files:
+        rows[file.model] += file.rows
+    return Outcome(
+        changes=[Change("predictions", replaced, tuple(file.path for file in result.files))],
+        stages={stage.stage: stage for stage in result.stages.values()},
+        rows_added={"predictions": sum(rows.values()) - before},
+        predictions=rows,
+    )

@@ -1,0 +1,160 @@
+"""`score`: examples of one or more models -> Parquet files of predictions, in one pass.
+
+Nothing is published here: the files and the counts go back to the caller.
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.ml.inference.base import RunInference
+from apache_beam.options.pipeline_options import PipelineOptions
+
+import model_defs
+from transforms.counts import Count, StageCounts
+from transforms.definition import Definition
+from transforms.errors import Refused
+from transforms.inference import ScoreBatches, Scoring, feature_types, utc_without_zone
+from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
+from transforms.manifest import WriteManifest, read_manifest
+from transforms.prediction_rows import Provenance
+from transforms.registry import MODEL, ModelVersion, verify
+from transforms.write_predictions import WritePredictions
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreRun:
+    """For when and for whom: `as_of` and `since` in UTC.
+
+    Facts known at or after `as_of` are not read; examples whose prediction time is before
+    `since` are left out and counted. `folder` receives `<model>/part-….parquet`.
+    """
+
+    run_id: str
+    as_of: datetime.datetime
+    folder: str
+    since: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictionFile:
+    """A Parquet file of schemas.PREDICTIONS."""
+
+    model: str
+    path: str
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreResult:
+    """The files, and the counts of each model as a stage `score_<model>`.
+
+    `unreadable` counts image files that could not be decoded, by model; their studies were
+    scored without them where another image was left.
+    """
+
+    files: list[PredictionFile]
+    stages: dict[str, StageCounts]
+    unreadable: dict[str, int]
+
+
+def score(
+    versions: Sequence[ModelVersion],
+    source: Buckets | Sequence[str],
+    run: ScoreRun,
+    options: PipelineOptions,
+) -> ScoreResult:
+    """Scores the examples of every version's model; the files' hashes are verified before.
+
+    `source` is the warehouse's buckets, or Parquet files with the keys and features of the
+    examples of a single model.
+
+    Raises: Refused, when a file of a version was changed, or it
+    reads other features than the definition; RunFailed, when counts do not add up.
+    """
+    for version in versions:
+        verify(version)
+    manifest = f"{run.folder}/score-{run.run_id}.json"
+    with beam.Pipeline(options=options) as pipeline:
+        _wire(pipeline, versions, source, run) | WriteManifest(manifest)
+    entries = read_manifest(manifest)
+    FileSystems.delete([manifest])
+    return _result(versions, entries)
+
+
+def _wire(
+    pipeline: beam.Pipeline,
+    versions: Sequence[ModelVersion],
+    source: Buckets | Sequence[str],
+    run: ScoreRun,
+) -> beam.PCollection:
+    definitions = [model_defs.find(version.model) for version in versions]
+    configs = [
+        config_of(version, definition)
+        for version, definition in zip(versions, definitions, strict=True)
+    ]
+    as_of = utc_without_zone(run.as_of)
+    since = utc_without_zone(run.since) if run.since else None
+    if isinstance(source, Buckets):
+        examples = pipeline | ExamplesToScore(
+            list(zip(definitions, configs, strict=True)), source, as_of, since
+        )
+    else:
+        (definition,) = definitions
+        examples = pipeline | ReadyExamples(definition, source)
+    entries = [examples["counts"]]
+    for version, definition in zip(versions, definitions, strict=True):
+        name = version.model
+        scoring = scoring_of(version, definition, run.run_id, as_of.date())
+        scored = examples[name] | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
+        entries.append(scored | f"Write_{name}" >> WritePredictions(name, f"{run.folder}/{name}"))
+    return tuple(entries) | beam.Flatten()
+
+
+def scoring_of(
+    version: ModelVersion, definition: Definition, run_id: str, run_date: datetime.date
+) -> Scoring:
+    """What a worker must know to score with a version."""
+    described = version.read_json(MODEL)
+    if described["features"] != feature_types(definition.FEATURES):
+        raise Refused(
+            f"{version.model} {version.version} was trained on other features than the model "
+            "definition names now: train again"
+        )
+    return Scoring(
+        version=version,
+        estimator=described["estimator"],
+        features=definition.FEATURES,
+        label=definition.LABEL,
+        classes=tuple(described["classes"]),
+        to_predictions=definition.to_predictions,
+        provenance=Provenance(version.model, version.version, run_id, run_date, definition.ENTITY),
+    )
+
+
+def config_of(version: ModelVersion, definition: Definition) -> Any:
+    """The Config that a version was trained with."""
+    kept = version.read_json(MODEL)["config"]
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
+    return definition.Config(**values)
+
+
+def _result(versions: Sequence[ModelVersion], entries: list[list[Any]]) -> ScoreResult:
+    stages = {version.model: StageCounts(f"score_{version.model}") for version in versions}
+    unreadable = {version.model: 0 for version in versions}
+    files = []
+    for kind, model, *rest in entries:
+        if kind == "file":
+            files.append(PredictionFile(model, *rest))
+            continue
+        field, reason, number = rest
+        if field == "unreadable":
+            unreadable[model] += number
+        elif number:
+            stages[model].add(Count(stages[model].stage, field, reason), number)
+    for stage in stages.values():
+        stage.check()
+    return ScoreResult(files, stages, unreadable)

@@ -1,0 +1,193 @@
+"""`train`: buckets of the warehouse -> one more version of a model in the registry.
+
+Examples, split by subject -> TF Transform analysed on the train split -> TFRecords -> fit ->
+SavedModel -> measured on the held-out split -> gate -> registry. Under TF_CONFIG worker 0
+prepares and writes, the others only train.
+"""
+
+import dataclasses
+import datetime
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+import model_defs
+from pipelines.evaluate import evaluate_version
+from pipelines.prepare import (
+    Prepared,
+    built_folder,
+    is_chief,
+    prepare,
+    wait_for,
+    wait_until_done,
+    work_folder,
+)
+from transforms import registry
+from transforms.definition import Definition
+from transforms.evaluation import Evaluation
+from transforms.gate import MARGIN, Decision, decide
+from transforms.inference import FOREST, KERAS, feature_types, utc_without_zone
+from transforms.make_examples import Buckets
+from transforms.model_card import write_card
+from transforms.preprocess import quiet_tensorflow
+from transforms.registry import ModelVersion
+from transforms.splits import HELD_OUT
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A new version, its measures, whether it became champion, and how long each step took."""
+
+    version: ModelVersion
+    evaluation: Evaluation
+    decision: Decision
+    rows: dict[str, int]
+    seconds: dict[str, float]
+
+
+def train(
+    model: str,
+    source: Buckets | Sequence[str],
+    models: str,
+    as_of: datetime.datetime,
+    options: PipelineOptions,
+    *,
+    config: Any = None,
+    margin: float = MARGIN,
+) -> Trained | None:
+    """Trains one model and stores the version under `models`; None on workers that only help.
+
+    `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
+    those known at `as_of` (UTC). Raises: Refused, when there are too few labelled
+    examples; UsageError, for an unknown model.
+    """
+    quiet_tensorflow()
+    from transforms import keras_estimator
+
+    definition = model_defs.find(model)
+    config = definition.Config() if config is None else config
+    as_of = utc_without_zone(as_of)
+    work = work_folder(definition, config, source, as_of, models)
+    clock = _Clock()
+    scope = keras_estimator.strategy()  # before any other TensorFlow operation
+    if is_chief():
+        prepared = prepare(definition, config, source, as_of, work, options)
+    else:
+        prepared = wait_for(work)
+    clock.lap("prepare")
+    if "classes" in {field.name for field in dataclasses.fields(config)}:
+        config = dataclasses.replace(config, classes=prepared.classes)
+    kind = _fit(definition, config, prepared, work, scope)
+    clock.lap("fit")
+    if not is_chief():
+        wait_until_done(work)
+        return None
+    described = _describe(definition, config, prepared, as_of, kind)
+    _write_json(f"{work}/built/{registry.MODEL}", described)
+    challenger = _as_version(model, f"{work}/built")
+    evaluation, decision = _judge(definition, challenger, prepared, work, models, options, margin)
+    _write_json(challenger.file(registry.METRICS), evaluation.as_json())
+    card = write_card(definition, challenger.version, described, evaluation, decision.reason)
+    Path(challenger.file(registry.CARD)).write_text(card, encoding="utf-8")
+    clock.lap("evaluate")
+    version = registry.store(challenger.folder, models, model, challenger.version)
+    if decision.promoted:
+        registry.promote(version)
+    shutil.rmtree(work)
+    return Trained(version, evaluation, decision, prepared.rows(), clock.seconds)
+
+
+def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, scope: Any) -> str:
+    """Trains, and exports to the working folder; the kind of estimator."""
+    import tf_keras
+
+    from transforms import forest_estimator, keras_estimator
+
+    keras_estimator.fix_seeds(config.seed)
+    with scope.scope():
+        model = definition.build_model(config)
+    graph, built, label = f"{work}/graph", f"{work}/{built_folder()}", definition.LABEL
+    shutil.rmtree(built, ignore_errors=True)
+    Path(built).mkdir()
+    if not isinstance(model, tf_keras.Model):
+        if is_chief():
+            forest = forest_estimator.fit(model, label, prepared.records(), graph, prepared.classes)
+            forest_estimator.export(forest, graph, built)
+        return FOREST
+    keras_estimator.fit(model, label, config, prepared.records(), graph, f"{work}/backup")
+    # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.
+    keras_estimator.export(model, definition.FEATURES, graph, f"{built}/saved_model")
+    return KERAS
+
+
+def _judge(
+    definition: Definition,
+    challenger: ModelVersion,
+    prepared: Prepared,
+    work: str,
+    models: str,
+    options: PipelineOptions,
+    margin: float,
+) -> tuple[Evaluation, Decision]:
+    """The challenger's measures, and the gate: champion and challenger on the same rows."""
+    held_out = prepared.examples(HELD_OUT)
+    evaluation = evaluate_version(challenger, held_out, work, options)
+    champion = registry.champion(models, challenger.model)
+    against = None
+    if champion and champion.read_json(registry.MODEL)["features"] == feature_types(
+        definition.FEATURES
+    ):
+        against = evaluate_version(champion, held_out, work, options)
+    return evaluation, decide(definition.LABEL, evaluation, against, margin)
+
+
+def _describe(
+    definition: Definition,
+    config: Any,
+    prepared: Prepared,
+    as_of: datetime.datetime,
+    estimator: str,
+) -> dict[str, Any]:
+    """What model.json says."""
+    return {
+        "model": definition.__name__.rpartition(".")[2],
+        "estimator": estimator,
+        "features": feature_types(definition.FEATURES),
+        "label": definition.LABEL.name,
+        "classes": list(prepared.classes),
+        "config": dataclasses.asdict(config),
+        "as_of": as_of.isoformat(),
+        "rows": prepared.rows(),
+    }
+
+
+def _as_version(model: str, built: str) -> ModelVersion:
+    """A built folder -> a version named by time and content, with a manifest to verify."""
+    hashes = registry.file_hashes(built)
+    content = registry.content_hash(hashes)[:8]
+    version = f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%SZ}-{content}"
+    _write_json(f"{built}/{registry.MANIFEST}", {"sha256": hashes})
+    return ModelVersion(model, version, built)
+
+
+def _write_json(path: str, value: Mapping[str, Any]) -> None:
+    Path(path).write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, step: str) -> None:
+        """Ends a step."""
+        now = time.monotonic()
+        self.seconds[step] = round(now - self._last, 3)
+        self._last = now

@@ -1,0 +1,363 @@
+"""The verbs: arguments of the command line -> objects -> the pipeline of each verb."""
+
+import argparse
+import datetime
+import json
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import model_defs
+from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute
+from pipelines.ingest import Inputs, ingest
+from pipelines.progress import Progress, StageState
+from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
+from pipelines.runner import pipeline_options
+from transforms.errors import UsageError
+from transforms.fhir.validation import Validation
+from transforms.keys import load_keys
+from transforms.native_logs import load_tensorflow
+from transforms.schemas import TABLES
+from transforms.warehouse import Warehouse, open_warehouse
+
+Arguments = argparse.Namespace
+_PATHS = {"id_key_file", "fhir", "dicom", "labels", "warehouse", "output", "folder", "examples"}
+_NO_SECRETS = (
+    "id_key_file",
+    "fhir",
+    "dicom",
+    "labels",
+    "warehouse",
+    "output",
+    "folder",
+    "examples",
+)
+
+
+def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    """Runs the verb. Raises: NightroundsError, whose class decides the exit status."""
+    verb: Callable[[Arguments, Sequence[str]], None] = _VERBS[arguments.verb]
+    verb(arguments, beam_arguments)
+
+
+def _parameters(arguments: Arguments) -> dict[str, object]:
+    """What the record of the run holds: no secrets and no paths, which may hold identities."""
+    return {
+        name: value
+        for name, value in vars(arguments).items()
+        if name not in _PATHS and value not in (None, False, [], "")
+    }
+
+
+def _print_outcome(arguments: Arguments, context: RunContext) -> Callable[[Outcome, str], None]:
+    def show(outcome: Outcome, status: str) -> None:
+        if arguments.json:
+            print(json.dumps(summary(context, outcome, status)), flush=True)  # noqa: T201 - the verb's result
+            return
+        print(f"run {context.run_id}: {status} after {context.seconds:.1f} s")  # noqa: T201
+        for stage in outcome.stages.values():
+            print("  " + describe_stage(stage.summary()))  # noqa: T201
+        for table, rows in outcome.rows_added.items():
+            print(f"  {table}: {rows:+,} rows")  # noqa: T201
+        for model, found in outcome.models.items():
+            print(f"  {model}: " + describe_model(found))  # noqa: T201
+        for model, rows in outcome.predictions.items():
+            print(f"  predictions of {model}: {rows:,}")  # noqa: T201
+
+    return show
+
+
+def describe_stage(stage: dict[str, object]) -> str:
+    """One line that shows the sum.
+
+    >>> describe_stage({"stage": "read_dicom", "read": 3, "written": 1, "quarantined": 0,
+    ...                 "duplicate": 0, "skipped": {"DICOMDIR": 2}})
+    'read_dicom: 3 read = 1 written + 0 quarantined + 0 duplicate + 2 skipped (DICOMDIR 2)'
+    """
+    skipped = stage["skipped"]
+    assert isinstance(skipped, dict)  # noqa: S101 - narrows the type
+    most = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in most[:8])
+    if len(most) > 8:
+        reasons += f", {len(most) - 8} more"
+    return (
+        f"{stage['stage']}: {stage['read']:,} read = {stage['written']:,} written + "
+        f"{stage['quarantined']:,} quarantined + {stage['duplicate']:,} duplicate + "
+        f"{sum(skipped.values()):,} skipped" + (f" ({reasons})" if reasons else "")
+    )
+
+
+def describe_model(found: Mapping[str, Any]) -> str:
+    """One line of a trained or evaluated version.
+
+    >>> describe_model({"version": "v1", "champion": True, "because": "the first version",
+    ...                 "measures": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}})
+    'v1, champion (the first version), auroc 0.800 (0.700-0.900)'
+    """
+    text = str(found["version"])
+    if "champion" in found:
+        text += ", champion" if found["champion"] else ", not champion"
+        text += f" ({found['because']})"
+    for name, measure in found["measures"].items():
+        text += f", {name} {measure['value']:.3f}"
+        if measure.get("low") is not None:
+            text += f" ({measure['low']:.3f}-{measure['high']:.3f})"
+    return text
+
+
+def _inputs(arguments: Arguments) -> Inputs:
+    if not (arguments.fhir or arguments.dicom or arguments.labels):
+        raise UsageError("nothing to read: give --fhir, --dicom or --labels")
+    return Inputs(
+        tuple(arguments.fhir),
+        tuple(arguments.dicom),
+        tuple(arguments.labels),
+        Validation(arguments.validation),
+    )
+
+
+def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
+    return new_run(arguments.verb, day.date() if day else None, _parameters(arguments))
+
+
+def _execute(
+    arguments: Arguments,
+    context: RunContext,
+    warehouse: Warehouse,
+    work: Callable[[], Outcome],
+) -> Outcome:
+    limit = getattr(arguments, "max_quarantined", DEFAULT_MAX_QUARANTINED)
+    notes = progress_notes(warehouse, context)
+    with Progress(enabled=not arguments.quiet) as progress:
+        progress.watch(
+            lambda: [
+                StageState(stage, done, found, "bytes")
+                for stage, (done, found) in notes.totals().items()
+            ]
+        )
+        return execute(context, warehouse, work, _print_outcome(arguments, context), limit)
+
+
+def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    inputs.check(keys)
+    warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
+    context = _context(arguments)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    _execute(
+        arguments, context, warehouse, lambda: ingest(context, warehouse, keys, inputs, options)
+    )
+
+
+def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.nightly import buckets_of, champions, score_champions
+
+    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    inputs.check(keys)
+    warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
+    as_of = arguments.as_of or _now()
+    context = _context(arguments, as_of)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    versions = champions(warehouse, model_defs.names())
+
+    def work() -> Outcome:
+        read = ingest(context, warehouse, keys, inputs, options)
+        if not versions:
+            sys.stderr.write("no model is trained yet: nothing is scored\n")
+            return read
+        # Counts that do not add up, or too many refusals, end the run before it scores.
+        check_outcome(read, arguments.max_quarantined)
+        buckets = buckets_of(warehouse, read.changes)
+        return read + score_champions(
+            context, warehouse, versions, buckets, as_of, arguments.since, options
+        )
+
+    _execute(arguments, context, warehouse, work)
+    output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
+    _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+
+
+def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.nightly import buckets_of, chosen_models, named_champions, score_champions
+
+    warehouse = open_warehouse(arguments.warehouse)
+    names = chosen_models(arguments.models)
+    if arguments.examples and len(names) != 1:
+        raise UsageError(f"--examples are of one model, not of {', '.join(names)}")
+    versions = named_champions(warehouse, names)
+    as_of = arguments.as_of or _now()
+    context = _context(arguments, as_of)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    source = arguments.examples or buckets_of(warehouse)
+    _execute(
+        arguments,
+        context,
+        warehouse,
+        lambda: score_champions(
+            context, warehouse, versions, source, as_of, arguments.since, options
+        ),
+    )
+
+
+def _query(arguments: Arguments, _beam: Sequence[str]) -> None:
+    _show(open_warehouse(arguments.warehouse), arguments.sql, arguments.format)
+
+
+def _show(warehouse: Warehouse, sql: str, output: str) -> None:
+    from pipelines.query import OutputFormat, run_query
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    files = {table: warehouse.paths(table) for table in TABLES}
+    run_query(sql, files, sys.stdout, output=OutputFormat(output), width=width)
+
+
+def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    from pipelines import quarantine
+
+    warehouse = open_warehouse(arguments.warehouse)
+    if arguments.action == "list":
+        _show(warehouse, quarantine.OPEN_SQL, arguments.format)
+        return
+    keys = load_keys(arguments.id_key_file)
+    inputs, gone = quarantine.replay_inputs(warehouse)
+    for uri in gone:
+        sys.stderr.write(f"{uri} is gone: its refusals stay\n")
+    if not (inputs.fhir or inputs.dicom):
+        sys.stderr.write("nothing to replay\n")
+        return
+    context = _context(arguments)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    _execute(
+        arguments, context, warehouse, lambda: ingest(context, warehouse, keys, inputs, options)
+    )
+
+
+def _report(arguments: Arguments, _beam: Sequence[str]) -> None:
+    _write_report(open_warehouse(arguments.warehouse), arguments.run, arguments.output)
+
+
+def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> None:
+    from pipelines.nightly import champions
+    from pipelines.query import open_tables
+    from pipelines.report import build_report, quality_of, render_report
+    from transforms.registry import METRICS
+
+    quality = [
+        quality_of(version.model, version.version, version.read_json(METRICS)["measures"])
+        for version in champions(warehouse, model_defs.names())
+    ]
+    with open_tables({table: warehouse.paths(table) for table in TABLES}) as connection:
+        page = render_report(build_report(connection, run_id=run_id, quality=quality))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(page, encoding="utf-8")
+    sys.stderr.write(f"report: {output}\n")
+
+
+def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.nightly import buckets_of, chosen_models, models_folder
+    from pipelines.train import train
+
+    warehouse = open_warehouse(arguments.warehouse)
+    names = chosen_models(arguments.models)
+    as_of = arguments.as_of or _now()
+    context = _context(arguments)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    buckets = buckets_of(warehouse)
+
+    def work() -> Outcome:
+        outcome = Outcome()
+        for name in names:
+            sys.stderr.write(f"training {name}\n")
+            trained = train(name, buckets, models_folder(warehouse), as_of, options)
+            if trained is not None:
+                outcome.models[name] = {
+                    "version": trained.version.version,
+                    "champion": trained.decision.promoted,
+                    "because": trained.decision.reason,
+                    "rows": trained.rows,
+                    "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
+                    "measures": trained.evaluation.as_json()["measures"],
+                }
+        return outcome
+
+    _execute(arguments, context, warehouse, work)
+
+
+def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.evaluate import evaluate
+    from pipelines.nightly import buckets_of, chosen_models, named_champions
+
+    warehouse = open_warehouse(arguments.warehouse)
+    versions = named_champions(warehouse, chosen_models(arguments.models))
+    as_of = arguments.as_of or _now()
+    context = _context(arguments)
+    options = pipeline_options(arguments.workers, beam_arguments)
+
+    def work() -> Outcome:
+        found = evaluate(versions, buckets_of(warehouse), as_of, options)
+        measures = {name: evaluation.as_json() for name, evaluation in found.items()}
+        return Outcome(
+            models={
+                version.model: {
+                    "version": version.version,
+                    "measures": measures[version.model]["measures"],
+                }
+                for version in versions
+            }
+        )
+
+    _execute(arguments, context, warehouse, work)
+
+
+def _demo(arguments: Arguments, _beam: Sequence[str]) -> None:
+    from pipelines.cli import build_parser
+    from pipelines.demo import demo
+    from pipelines.query import open_tables
+    from pipelines.report import model_scores, print_table
+
+    report = demo(arguments.folder, lambda own: run(build_parser().parse_args(own), []))
+    warehouse = open_warehouse(str(arguments.folder / "warehouse"))
+    with open_tables({"predictions": warehouse.paths("predictions")}) as connection:
+        print_table(model_scores(connection), sys.stdout)
+    print(f"report: {report}")  # noqa: T201 - the verb's result
+
+
+def _export_meds(arguments: Arguments, _beam: Sequence[str]) -> None:
+    from pipelines.export_meds import export_meds
+
+    events = export_meds(open_warehouse(arguments.warehouse), arguments.folder)
+    print(f"{events:,} events written to {arguments.folder}")  # noqa: T201 - the verb's result
+
+
+def _gc(arguments: Arguments, _beam: Sequence[str]) -> None:
+    from pipelines.gc import collect_garbage
+
+    files, size = collect_garbage(
+        open_warehouse(arguments.warehouse), datetime.datetime.now(datetime.UTC)
+    )
+    print(f"{files:,} files removed, {size:,} bytes")  # noqa: T201 - the verb's result
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+_VERBS = {
+    "demo": _demo,
+    "train": _train,
+    "evaluate": _evaluate,
+    "ingest": _ingest,
+    "nightly": _nightly,
+    "score": _score,
+    "query": _query,
+    "quarantine": _quarantine,
+    "report": _report,
+    "export-meds": _export_meds,
+    "gc": _gc,
+}

@@ -1,0 +1,108 @@
+"""The command line: exit statuses, the JSON summary, what is imported when."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pipelines.cli import main
+from tests.builders import lines, observation, patient
+
+KEY = "the key of the tests, not of a site"
+pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
+
+
+@pytest.fixture
+def export(tmp_path, monkeypatch):
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", KEY)
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "a.ndjson").write_bytes(lines(patient("a"), observation("o1", "Patient/a")))
+    return folder
+
+
+def summary(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_help_imports_neither_beam_nor_tensorflow():
+    code = (
+        "import sys; from pipelines.cli import build_parser; build_parser().format_help(); "
+        "print([m for m in ('apache_beam', 'tensorflow', 'polars', 'pyarrow') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert found.stdout == b"[]\n"
+
+
+def test_nightly_without_models_ingests_reports_and_says_what_it_did(tmp_path, export, capsys):
+    arguments = ["nightly", "--json", "--quiet", "--buckets", "2", "--as-of", "2024-06-01"]
+    arguments += ["--warehouse", str(tmp_path / "w"), "--fhir", str(export)]
+    assert main(arguments) == 0
+    found = summary(capsys)
+    assert found["status"] == "published"
+    assert found["verb"] == "nightly"
+    assert found["stages"][0] == {
+        "stage": "read_fhir",
+        "read": 2,
+        "written": 2,
+        "quarantined": 0,
+        "duplicate": 0,
+        "skipped": {},
+    }
+    assert found["tables"]["crosswalk"] == 1
+    assert found["predictions"] == {}
+    assert (tmp_path / "w" / "reports" / "2024-06-01.html").read_text().startswith("<!DOCTYPE html")
+    query = ["query", "SELECT count(*) AS n FROM crosswalk", "--format", "json"]
+    assert main([*query, "--warehouse", str(tmp_path / "w")]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"n": 1}]
+
+
+def test_a_refused_run_exits_with_3_and_publishes_nothing(tmp_path, export, capsys):
+    (export / "b.ndjson").write_bytes(b"{broken\n" * 11)
+    arguments = ["ingest", "--json", "--quiet", "--warehouse", str(tmp_path / "w")]
+    assert main([*arguments, "--fhir", str(export)]) == 3
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["status"] == "refused"
+    assert "11 of 13 inputs were refused" in captured.err
+    main(["query", "SELECT count(*) AS n FROM events", "--format", "json", *arguments[3:]])
+    assert json.loads(capsys.readouterr().out) == [{"n": 0}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ingest", "--warehouse", "W"], "nothing to read"),
+        (["ingest", "--warehouse", "W", "--fhir", "nowhere"], "--fhir nowhere: no such file"),
+        (["query", "SELECT 1", "--warehouse", "nowhere"], "--warehouse nowhere: no warehouse"),
+        (["score", "all", "--warehouse", "nowhere"], "--warehouse nowhere: no warehouse"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_argument(arguments, message, export, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ingest", "--warehouse", "W", "--fhir", "x", "--max-quarantined", "2"],
+        ["score", "all", "--warehouse", "W", "--as-of", "yesterday"],
+        ["ingest", "--warehouse", "W", "--fhir", "x", "--workers", "0"],
+        ["knit"],
+    ],
+)
+def test_arguments_that_cannot_be_read_exit_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
+    assert arguments[-1] in capsys.readouterr().err
+
+
+def test_an_untrained_model_is_named(tmp_path, export, capsys):
+    arguments = ["--warehouse", str(tmp_path / "w"), "--quiet"]
+    assert main(["ingest", *arguments, "--fhir", str(export)]) == 0
+    assert main(["score", "readmission", *arguments]) == 2
+    assert "run `nightrounds train readmission` first" in capsys.readouterr().err
+    assert main(["score", "nothing", *arguments]) == 2
+    assert "no model is called 'nothing'" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""`quarantine`, `gc`, `export-meds`: what an operator does with a warehouse."""
+
+import datetime
+import json
+import os
+
+import meds
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.export_meds import export_meds
+from pipelines.gc import collect_garbage
+from pipelines.quarantine import open_refusals, replay_inputs
+from tests.builders import lines, observation, patient
+from tests.pipelines.warehouses import select
+from transforms.errors import UsageError
+from transforms.warehouse import open_warehouse
+
+pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
+
+
+@pytest.fixture
+def export(tmp_path, run):
+    """A warehouse of one patient, one good and one broken Observation."""
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "good.ndjson").write_bytes(lines(patient("a"), observation("o1", "Patient/a")))
+    (folder / "bad.ndjson").write_bytes(b'{"resourceType": "Observation", "id": "o2"}\n')
+    run(folder)
+    return folder
+
+
+def warehouse(tmp_path):
+    return open_warehouse(str(tmp_path / "w"))
+
+
+def test_a_refusal_stands_until_its_mended_source_is_read(tmp_path, export, run):
+    bad = str(export / "bad.ndjson")
+    assert open_refusals(warehouse(tmp_path)).rows() == [("read_fhir", bad, "fhir")]
+    inputs, gone = replay_inputs(warehouse(tmp_path))
+    assert (inputs.fhir, inputs.dicom, gone) == ((bad,), (), [])
+    run(export)  # not mended: it stands, once
+    assert open_refusals(warehouse(tmp_path)).height == 1
+    assert select(tmp_path, "SELECT count(*) FROM quarantine") == [(1,)]
+    (export / "bad.ndjson").write_bytes(lines(observation("o2", "Patient/a", 9.0)))
+    run(export / "bad.ndjson")
+    assert open_refusals(warehouse(tmp_path)).height == 0
+    assert select(tmp_path, "SELECT numeric_value FROM events WHERE numeric_value = 9") == [(9.0,)]
+
+
+def test_a_source_that_is_gone_is_named(tmp_path, export):
+    (export / "bad.ndjson").unlink()
+    inputs, gone = replay_inputs(warehouse(tmp_path))
+    assert (inputs.fhir, gone) == ((), [str(export / "bad.ndjson")])
+
+
+def test_gc_removes_old_orphans_only(tmp_path, export):
+    opened = warehouse(tmp_path)
+    live = opened.paths("events")
+    folder = os.path.dirname(live[0])
+    old, young = f"{folder}/old.parquet", f"{folder}/young.parquet"
+    for path in (old, young):
+        with open(path, "wb") as file:
+            file.write(b"12345")
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC).timestamp()
+    for path in [old, *live]:
+        os.utime(path, (long_ago, long_ago))
+    now = datetime.datetime.now(datetime.UTC)
+    assert collect_garbage(opened, now) == (1, 5)
+    assert not os.path.exists(old)
+    assert os.path.exists(young)
+    assert all(os.path.exists(path) for path in live)
+
+
+def test_the_exported_events_are_valid_meds(tmp_path, export, keys):
+    folder = tmp_path / "meds"
+    events = export_meds(warehouse(tmp_path), folder)
+    assert events == select(tmp_path, "SELECT count(*) FROM events")[0][0]
+    shards = sorted((folder / "data").glob("*.parquet"))
+    tables = [pq.read_table(path) for path in shards]
+    for table in tables:
+        meds.DataSchema.validate(table)
+    frame = pl.concat([pl.DataFrame(table) for table in tables])
+    assert frame["subject_id"].unique().to_list() == [keys.subject_id("a")]
+    creatinine = frame.filter(pl.col("code") == "LOINC//2160-0")
+    assert creatinine.select("numeric_value", "unit").rows() == [(7.0, "mg/dL")]
+    times = frame["time"].to_list()
+    assert times == sorted(times, key=lambda t: (t is not None, t))
+    splits = pq.read_table(folder / meds.subject_splits_filepath)
+    meds.SubjectSplitSchema.validate(splits)
+    assert splits["subject_id"].to_pylist() == [keys.subject_id("a")]
+    codes = pq.read_table(folder / meds.code_metadata_filepath)
+    assert set(codes["code"].to_pylist()) == set(frame["code"].to_list())
+    about = json.loads((folder / meds.dataset_metadata_filepath).read_text())
+    meds.DatasetMetadataSchema.validate(about)
+    with pytest.raises(UsageError, match="not empty"):
+        export_meds(warehouse(tmp_path), folder)

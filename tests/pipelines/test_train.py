@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import model_defs
+from pipelines.runner import pipeline_options
+from pipelines.score import ScoreRun, score
+from tests.pipelines.trained import STANDINS, copy_of, hospital_in, train_model, trained_in
+from tests.standins import examples as shared
+from tests.standins import logistic
+from transforms import registry
+from transforms.errors import Refused
+
+
+@pytest.fixture(autouse=True)
+def standins(monkeypatch):
+    """The stand-ins take the place of the models that the package has."""
+    monkeypatch.setattr(model_defs, "find", STANDINS.__getitem__)
+
+
+@pytest.fixture
+def hospital(tmp_path_factory):
+    return hospital_in(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def trained(tmp_path_factory):
+    return trained_in(tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.parametrize("model", STANDINS)
+def test_a_model_learns_and_is_stored(model, trained):
+    found = trained[model]
+    folder = found.version.folder
+    assert found.decision.promoted
+    assert sum(found.rows.values()) == 199  # the last subject has no label
+    assert 100 < found.rows["train"] < 175
+    assert found.evaluation.measures["auroc"].value > 0.95
+    assert registry.champion(folder.rsplit("/", 2)[0], model) == found.version
+    registry.verify(found.version)
+    metrics = json.loads(Path(folder, "metrics.json").read_text())
+    assert metrics["rows"] == found.rows["held_out"] == found.evaluation.rows
+    card = Path(folder, "card.md").read_text()
+    assert STANDINS[model].__doc__ in card
+    assert f"auroc | {found.evaluation.measures['auroc'].value:.3f}" in card
+
+
+def test_the_same_data_and_seed_give_the_same_measures(trained, hospital, tmp_path):
+    again = train_model("logistic", hospital, tmp_path)
+    assert again.evaluation == trained["logistic"].evaluation
+
+
+def test_a_worse_challenger_does_not_become_champion(trained, hospital, tmp_path):
+    first = copy_of(trained["logistic"].version, tmp_path)
+    away_from_the_labels = logistic.Config(epochs=1, learning_rate=-1.0)
+    second = train_model("logistic", hospital, tmp_path, config=away_from_the_labels)
+    assert not second.decision.promoted
+    assert "worse than the champion" in second.decision.reason
+    assert registry.champion(str(tmp_path), "logistic") == first
+    assert second.version != first
+
+
+def test_too_few_labels_are_refused_with_the_counts(tmp_path):
+    few = shared.as_buckets(shared.tables(subjects=5), tmp_path)
+    with pytest.raises(Refused, match=r"logistic: \d examples .* in the split train"):
+        train_model("logistic", few, tmp_path / "models")
+
+
+def test_ready_files_of_examples_serve_as_buckets_do(trained, hospital, tmp_path):
+    found = logistic.examples(shared.tables(), shared.AS_OF)
+    path = tmp_path / "examples.parquet"
+    found.write_parquet(path)
+    result = train_model("logistic", [str(path)], tmp_path / "models")
+    assert result.rows == trained["logistic"].rows
+    run = ScoreRun("r", shared.AS_OF, str(tmp_path / "out"))
+    ready = score([result.version], [str(path)], run, pipeline_options())
+    assert ready.stages["logistic"].written == 200

@@ -1,0 +1,42 @@
+"""What the tests of training, evaluation and scoring share."""
+
+import functools
+import shutil
+from pathlib import Path
+
+import pytest
+
+import model_defs
+from pipelines.runner import pipeline_options
+from pipelines.train import train
+from tests.standins import examples as shared
+from tests.standins import forest, logistic, softmax
+from transforms import registry
+
+STANDINS = {"logistic": logistic, "forest": forest, "softmax": softmax}
+
+
+@functools.cache
+def hospital_in(root: Path):
+    """Buckets of a small warehouse, made once in a session's folder."""
+    folder = root / "hospital"
+    folder.mkdir()
+    return shared.as_buckets(shared.tables(), folder)
+
+
+@functools.cache
+def trained_in(root: Path):
+    """Each stand-in, trained once in a session's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model_defs, "find", STANDINS.__getitem__)
+        return {name: train_model(name, hospital_in(root), root / "models") for name in STANDINS}
+
+
+def train_model(model, source, models, **options):
+    return train(model, source, str(models), shared.AS_OF, pipeline_options(), **options)
+
+
+def copy_of(version, models):
+    """The version in a registry of its own."""
+    shutil.copytree(version.folder.rpartition("/")[0], models / version.model)
+    return registry.version_of(str(models), version.model, version.version)

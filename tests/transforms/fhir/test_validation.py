@@ -1,0 +1,54 @@
+import json
+
+import pytest
+
+from transforms.fhir.validation import Validation, locate, problems
+
+from .builders import bundle, errors, observation, patient, read
+
+
+def test_problems_name_paths_and_no_values() -> None:
+    broken = json.dumps(patient(birthDate="7 June 1950", contact=[{"gender": 7}])).encode()
+    found = problems(broken, "Patient")
+    assert [problem.split(":")[0] for problem in found] == [
+        "Patient.birthDate",
+        "Patient.contact.0.gender",
+    ] or [problem.split(":")[0] for problem in found] == [
+        "Patient.contact.0.gender",
+        "Patient.birthDate",
+    ]
+    assert "June" not in str(found)
+    assert problems(json.dumps(patient()).encode(), "Patient") == []
+
+
+def test_full_validation_refuses_what_is_not_read_but_wrong() -> None:
+    document = bundle(patient(contact="Jane Doe"), observation(valueInteger=1))
+    assert errors(read(document)) == []
+    rows = read(document, validation=Validation.FULL)
+    ((error_class, message),) = errors(rows)
+    assert error_class == "NonConformant"
+    assert message.startswith("Patient.contact: ")
+    assert "Jane" not in message
+    assert {row[8] for row in rows.events} == {"Observation"}
+    assert rows.validated == {"Patient": 1, "Observation": 1}
+    assert rows.conformant == {"Observation": 1}
+
+
+def test_sample_is_chosen_by_id_and_only_counted() -> None:
+    many = [observation(id=f"o{number}", note="wrong") for number in range(1000)]
+    first, again = read(bundle(*many)), read(bundle(*reversed(many)))
+    assert first.validated == again.validated
+    assert 0 < first.validated["Observation"] < 20
+    assert first.conformant["Observation"] == 0
+    assert errors(first) == []
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_resource_is_located_by_type_and_id(indent: int | None) -> None:
+    wanted = observation(id="b", valueString='brace } and "quote"', text={"div": "\\"})
+    decoy = observation(id="a", valueString="b", note=[{"text": "b"}])
+    data = json.dumps(bundle(patient(id="b"), decoy, wanted), indent=indent).encode()
+    found = locate(data, "Observation", "b")
+    assert found is not None
+    assert json.loads(found) == wanted
+    assert locate(data, "Observation", "c") is None

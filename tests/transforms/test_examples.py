@@ -1,0 +1,78 @@
+import datetime
+import types
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from transforms.errors import RunFailed
+from transforms.examples import batches_of, example_schema, label_known, read_examples, to_table
+
+FEATURES = pa.schema([("x", pa.float32()), ("n", pa.int64()), ("s", pa.string())])
+DEFINITION = types.SimpleNamespace(
+    __name__="model_defs.tried", FEATURES=FEATURES, LABEL=pa.field("ill", pa.bool_())
+)
+TIME = datetime.datetime(2024, 1, 1)
+
+
+def frame(**columns):
+    found = {
+        "subject_id": [1, None],
+        "entity_id": [1, 2],
+        "prediction_time": [TIME, TIME],
+        "x": [1.0, None],
+        "n": [1, 2],
+        "s": ["a", None],
+        "ill": [True, None],
+    }
+    return pl.DataFrame({**found, **columns})
+
+
+def test_missing_features_become_what_the_graph_sees():
+    table = to_table(frame(), DEFINITION)
+    assert table.schema.equals(example_schema(FEATURES, DEFINITION.LABEL))
+    assert np.isnan(table["x"].to_pylist()[1])
+    assert table["x"].null_count == 0
+    assert table["s"].to_pylist() == ["a", ""]
+    assert table["ill"].to_pylist() == [True, None]
+    assert label_known(table, DEFINITION.LABEL).num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"n": [1, None]}, r"tried: examples have nulls in n \(int64\)"),
+        ({"entity_id": [1, None]}, "nulls in entity_id"),
+        ({"x": ["one", "two"]}, "tried: examples give x as .*string.*, not float"),
+    ],
+)
+def test_a_definition_that_breaks_its_schema_is_named(columns, message):
+    with pytest.raises(RunFailed, match=message):
+        to_table(frame(**columns), DEFINITION)
+
+
+def test_a_column_that_is_not_there_is_named():
+    with pytest.raises(RunFailed, match="tried: examples lack the columns n, s"):
+        to_table(frame().drop("n", "s"), DEFINITION)
+
+
+def test_batches_are_bounded_in_rows_and_bytes():
+    narrow = pa.table({"x": np.zeros(40_000, np.float32)})
+    assert [b.num_rows for b in batches_of(narrow)] == [16_384, 16_384, 7_232]
+    wide = pa.table({"x": [bytes(1 << 20)] * 20})
+    assert [b.num_rows for b in batches_of(wide)] == [7, 7, 6]
+    assert list(batches_of(narrow.slice(0, 0))) == []
+
+
+def test_examples_are_read_in_the_order_of_the_files(tmp_path):
+    schema = example_schema(FEATURES)
+    table = to_table(frame(), DEFINITION).select(schema.names)
+    paths = []
+    for number in range(2):
+        paths.append(str(tmp_path / f"{number}.parquet"))
+        pq.write_table(table.slice(number, 1), paths[-1])
+    found = read_examples(paths, schema)
+    assert found["entity_id"].to_pylist() == [1, 2]
+    assert read_examples([], schema).num_rows == 0

@@ -1,0 +1,115 @@
+import datetime
+from collections import Counter
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pytest
+from apache_beam.ml.inference.base import RunInference
+from apache_beam.testing.util import assert_that, equal_to
+
+from pipelines.runner import pipeline_options
+from transforms import inference
+from transforms.inference import ScoreBatches, Scoring, score_batch
+from transforms.prediction_rows import Outputs, Predictions, Provenance
+from transforms.registry import ModelVersion
+
+FEATURES = pa.schema([("x", pa.float32())])
+BAD = -1.0
+SCORING = Scoring(
+    version=ModelVersion("m", "v", "/nowhere"),
+    estimator="keras",
+    features=FEATURES,
+    label=pa.field("y", pa.float32()),
+    classes=(),
+    to_predictions=lambda outputs: Predictions(score=outputs.values["y"]),
+    provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
+)
+
+
+def batch(values):
+    return pa.record_batch(
+        {
+            "subject_id": np.arange(len(values)),
+            "entity_id": np.arange(len(values)),
+            "prediction_time": pa.array([0] * len(values), pa.timestamp("us")),
+            "x": pa.array(values, pa.float32()),
+        }
+    )
+
+
+class FakeEstimator:
+    """Doubles x; refuses batches above a size as memory does, and those with a bad row."""
+
+    def __init__(self, capacity=1000):
+        self.capacity = capacity
+        self.calls = []
+
+    def predict(self, found):
+        import tensorflow as tf
+
+        values = found.column("x").to_numpy(zero_copy_only=False)
+        self.calls.append(len(values))
+        if len(values) > self.capacity:
+            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
+        if (values == BAD).any():
+            raise tf.errors.InvalidArgumentError(None, None, "bad row")
+        return Outputs({"y": values * 2})
+
+
+def test_a_batch_is_scored_in_one_call():
+    estimator = FakeEstimator()
+    found = score_batch(estimator, batch([1, 2, 3]), SCORING)
+    assert found.rows["score"].to_pylist() == [2, 4, 6]
+    assert estimator.calls == [3]
+    assert found.refused == Counter()
+
+
+def test_a_batch_that_does_not_fit_is_halved():
+    estimator = FakeEstimator(capacity=3)
+    found = score_batch(estimator, batch(range(10)), SCORING)
+    assert found.rows["score"].to_pylist() == [2 * n for n in range(10)]
+    assert max(estimator.calls[1:]) == 5
+    assert found.refused == Counter()
+
+
+def test_a_single_row_that_does_not_fit_is_a_fault_of_the_machine():
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        score_batch(FakeEstimator(capacity=0), batch([1]), SCORING)
+
+
+def test_a_bad_row_costs_one_row():
+    found = score_batch(FakeEstimator(), batch([1, 2, BAD, 4, 5]), SCORING)
+    assert found.rows["entity_id"].to_pylist() == [0, 1, 3, 4]
+    assert found.rows["score"].to_pylist() == [2, 4, 8, 10]
+    assert found.refused == {"InvalidArgumentError": 1}
+
+
+def test_a_score_that_is_no_number_is_refused():
+    found = score_batch(FakeEstimator(), batch([1, np.nan, np.inf]), SCORING)
+    assert found.rows["score"].to_pylist() == [2]
+    assert found.refused == {"score is not finite": 2}
+
+
+def test_a_batch_of_bad_rows_gives_none():
+    found = score_batch(FakeEstimator(), batch([BAD, BAD]), SCORING)
+    assert found.rows.num_rows == 0
+    assert found.refused == {"InvalidArgumentError": 2}
+
+
+def test_run_inference_takes_and_returns_batches(monkeypatch):
+    monkeypatch.setattr(inference, "load_estimator", lambda scoring: FakeEstimator())
+    with beam.Pipeline(options=pipeline_options()) as pipeline:
+        scores = (
+            pipeline
+            | beam.Create([batch([1, 2]), batch([3])])
+            | RunInference(ScoreBatches(SCORING))
+            | beam.FlatMap(lambda scored: scored.rows["score"].to_pylist())
+        )
+        assert_that(scores, equal_to([2.0, 4.0, 6.0]))
+
+
+def test_bytes_are_counted_without_pickling():
+    assert ScoreBatches(SCORING).get_num_bytes([batch([1, 2])]) == batch([1, 2]).nbytes

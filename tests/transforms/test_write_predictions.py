@@ -1,0 +1,64 @@
+import datetime
+from collections import Counter
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.runner import pipeline_options
+from transforms import write_predictions
+from transforms.inference import Scored
+from transforms.manifest import WriteManifest, read_manifest
+from transforms.prediction_rows import Outputs, Predictions, Provenance, prediction_table
+from transforms.write_predictions import WritePredictions
+
+FEATURES = pa.schema([("x", pa.float32())])
+
+
+def scored(rows, refused=0):
+    batch = pa.record_batch(
+        {
+            "subject_id": np.arange(rows),
+            "entity_id": np.arange(rows),
+            "prediction_time": pa.array([0] * rows, pa.timestamp("us")),
+            "x": np.zeros(rows, np.float32),
+        }
+    )
+    provenance = Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient")
+    predictions = Predictions(np.zeros(rows, np.float32))
+    table = prediction_table(batch, FEATURES, Outputs({}), predictions, provenance)
+    return Scored(table, Counter({"bad": refused}) if refused else Counter())
+
+
+def write(batches, folder):
+    path = str(folder / "manifest.json")
+    with beam.Pipeline(options=pipeline_options()) as pipeline:
+        (
+            pipeline
+            | beam.Create(batches, reshuffle=False)
+            | WritePredictions("m", str(folder / "out"))
+            | WriteManifest(path)
+        )
+    entries = read_manifest(path)
+    return [e for e in entries if e[0] == "file"], [e for e in entries if e[0] == "count"]
+
+
+def test_a_bundle_is_one_file_and_refused_rows_are_counted(tmp_path):
+    ((_, model, path, rows),), found = write([scored(3), scored(2, refused=4)], tmp_path)
+    assert (model, rows) == ("m", 5)
+    assert pq.read_table(path).num_rows == 5
+    assert found == [["count", "m", "quarantined", "bad", 4], ["count", "m", "written", "", 5]]
+
+
+def test_a_large_bundle_is_several_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(write_predictions, "FILE_ROWS", 4)
+    files, _ = write([scored(3), scored(3), scored(1)], tmp_path)
+    assert sorted(rows for *_, rows in files) == [1, 6]
+    assert len({path for _, _, path, _ in files}) == 2
+
+
+def test_no_rows_give_no_file(tmp_path):
+    files, found = write([Scored(pa.table({}), Counter({"bad": 1}))], tmp_path)
+    assert files == []
+    assert found == [["count", "m", "quarantined", "bad", 1], ["count", "m", "written", "", 0]]

@@ -1,0 +1,42 @@
+"""What can go wrong, as one tree.
+
+```
+NightroundsError
+├── UsageError        the caller's arguments cannot be used        exit status 2
+├── Refused           a limit stops publication                    exit status 3
+├── RunFailed         a machine or an invariant failed             exit status 1
+└── InputError        one input cannot be used: it is quarantined
+    ├── WrongVersion  a resource of another FHIR version
+    └── Unresolved    a reference that leads nowhere
+```
+
+Messages never hold patient values: they name positions, element paths, types and counts.
+"""
+
+
+class NightroundsError(Exception):
+    """Base of every error that the engine raises on purpose."""
+
+
+class UsageError(NightroundsError):
+    """The arguments cannot be used; the message names the argument and the value."""
+
+
+class Refused(NightroundsError):
+    """A reconciliation or quarantine limit stops the publication; nothing was published."""
+
+
+class RunFailed(NightroundsError):
+    """The run cannot go on; nothing was published."""
+
+
+class InputError(NightroundsError):
+    """One input (a resource, a DICOM file) cannot be used and goes to quarantine."""
+
+
+class WrongVersion(InputError):
+    """A resource in the shape of another FHIR version than R4 and R4B."""
+
+
+class Unresolved(InputError):
+    """A reference whose target is in none of the inputs and not in the warehouse."""

@@ -1,0 +1,124 @@
+"""Examples of a model as Arrow tables: keys, features and label, without nulls in features."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from transforms.bucket_tables import Tables
+from transforms.definition import Definition, model_name
+from transforms.errors import RunFailed
+from transforms.schemas import TIMESTAMP
+from transforms.sources import open_binary
+
+KEYS = pa.schema(
+    [
+        pa.field("subject_id", pa.int64()),
+        pa.field("entity_id", pa.int64(), nullable=False),
+        pa.field("prediction_time", TIMESTAMP, nullable=False),
+    ]
+)
+
+BATCH_ROWS = 1 << 14
+BATCH_BYTES = 8 << 20
+
+
+def example_schema(features: pa.Schema, label: pa.Field | None = None) -> pa.Schema:
+    """Keys, features and, where given, the label, without field metadata."""
+    fields = [*KEYS, *(pa.field(f.name, f.type) for f in features)]
+    if label is not None:
+        fields.append(pa.field(label.name, label.type))
+    return pa.schema(fields)
+
+
+def make_examples(
+    definition: Definition, tables: Tables, as_of: datetime.datetime, config: Any
+) -> pa.Table:
+    """The model's examples of one bucket, by subject, prediction time and entity.
+
+    Raises: RunFailed, when the definition breaks its own schema.
+    """
+    frame = definition.examples(tables, as_of, config)
+    table = to_table(frame, definition)
+    return table.sort_by([(name, "ascending") for name in _ORDER])
+
+
+_ORDER = ("subject_id", "prediction_time", "entity_id")
+
+
+def to_table(frame: pl.DataFrame, definition: Definition) -> pa.Table:
+    """What `examples` returned -> a table of `example_schema`.
+
+    Raises: RunFailed, when a column is missing, of another type, or null where it must not be.
+    """
+    schema = example_schema(definition.FEATURES, definition.LABEL)
+    name = model_name(definition)
+    missing = [column for column in schema.names if column not in frame.columns]
+    if missing:
+        raise RunFailed(f"{name}: examples lack the columns {', '.join(missing)}")
+    source = frame.select(schema.names).to_arrow()
+    columns = []
+    for field in schema:
+        try:
+            column = source.column(field.name).cast(field.type)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise RunFailed(
+                f"{name}: examples give {field.name} as {source.column(field.name).type}, "
+                f"not {field.type}"
+            ) from error
+        columns.append(column)
+    filled = fill_missing(pa.table(columns, schema=schema), definition.FEATURES)
+    for field in filled.schema:
+        nullable = field.name == definition.LABEL.name or KEYS.get_field_index(field.name) == 0
+        if not nullable and filled.column(field.name).null_count:
+            raise RunFailed(f"{name}: examples have nulls in {field.name} ({field.type})")
+    return filled
+
+
+def fill_missing(table: pa.Table, features: pa.Schema) -> pa.Table:
+    """Null features -> what the graph sees for missing: NaN, "" or b""."""
+    for field in features:
+        column = table.column(field.name)
+        if column.null_count and (value := _missing_value(field.type)) is not None:
+            index = table.schema.get_field_index(field.name)
+            table = table.set_column(index, field.name, pc.fill_null(column, value))
+    return table
+
+
+def _missing_value(kind: pa.DataType) -> pa.Scalar | None:
+    if pa.types.is_floating(kind):
+        return pa.scalar(float("nan"), kind)
+    if pa.types.is_string(kind):
+        return pa.scalar("", kind)
+    if pa.types.is_binary(kind):
+        return pa.scalar(b"", kind)
+    return None
+
+
+def batches_of(table: pa.Table) -> Iterator[pa.RecordBatch]:
+    """A table -> record batches of at most BATCH_ROWS rows and about BATCH_BYTES bytes."""
+    yield from table.combine_chunks().to_batches(max_chunksize=batch_rows(table))
+
+
+def batch_rows(table: pa.Table) -> int:
+    """Rows of a batch, so that wide rows (pixels) come in small batches."""
+    row_bytes = max(table.nbytes // max(table.num_rows, 1), 1)
+    return max(1, min(BATCH_ROWS, BATCH_BYTES // row_bytes))
+
+
+def read_examples(paths: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Parquet files of ready examples -> one table in that schema; no files -> no rows."""
+    tables = []
+    for path in paths:
+        with open_binary(path) as file:
+            tables.append(pq.read_table(file, columns=schema.names).select(schema.names))
+    return pa.concat_tables([t.cast(schema) for t in tables]) if tables else schema.empty_table()
+
+
+def label_known(table: pa.Table, label: pa.Field) -> pa.Table:
+    """The rows whose label is known."""
+    return table.filter(pc.is_valid(table.column(label.name)))

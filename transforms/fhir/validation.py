@@ -1,0 +1,79 @@
+"""Conformance of whole resources, by the R4B classes of `fhir.resources`.
+
+Source: https://github.com/nazrulworld/fhir.resources
+"""
+
+import enum
+import functools
+import importlib
+import re
+
+import msgspec
+import pydantic
+
+from transforms.errors import InputError
+
+SAMPLE = 256
+
+_STRUCTURE = re.compile(rb'[{}]|"(?:[^"\\]|\\.)*"')
+
+
+class Validation(enum.StrEnum):
+    """How much is validated whole: a sample of 1 in 256 by id hash, only counted, or everything."""
+
+    PROJECTION = "projection"
+    FULL = "full"
+
+
+class NonConformant(InputError):
+    """A resource that its R4B class refuses."""
+
+
+@functools.cache
+def _model(resource_type: str) -> type[pydantic.BaseModel]:
+    """Class of the resource type; imported when first needed, since each takes a while."""
+    module = importlib.import_module(f"fhir.resources.R4B.{resource_type.lower()}")
+    model: type[pydantic.BaseModel] = getattr(module, resource_type)
+    return model
+
+
+def problems(raw: bytes, resource_type: str) -> list[str]:
+    """JSON of a resource -> `path: kind of problem` for each one found, without values."""
+    try:
+        _model(resource_type).model_validate(msgspec.json.decode(raw))
+    except pydantic.ValidationError as error:
+        return [
+            f"{'.'.join([resource_type, *map(str, item['loc'])])}: {item['type']}"
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    return []
+
+
+def locate(unit: bytes, resource_type: str, resource_id: str) -> bytes | None:
+    """The resource within a Bundle's bytes, if it begins with its type and id, as most do.
+
+    It saves a second pass over the Bundle; None means that the pass is needed.
+    """
+    quoted = msgspec.json.encode(resource_id)
+    head = re.compile(rb'\{\s*"resourceType"\s*:\s*"%s"\s*,\s*"id"\s*:\s*' % resource_type.encode())
+    at = unit.find(quoted)
+    while at >= 0:
+        start = unit.rfind(b"{", 0, at)
+        if start >= 0 and head.fullmatch(unit, start, at):
+            return _object_at(unit, start)
+        at = unit.find(quoted, at + 1)
+    return None
+
+
+def _object_at(unit: bytes, start: int) -> bytes:
+    """The JSON object that begins at `start`."""
+    depth = 0
+    for match in _STRUCTURE.finditer(unit, start):
+        token = match.group()
+        if token == b"{":
+            depth += 1
+        elif token == b"}":
+            depth -= 1
+            if depth == 0:
+                return unit[start : match.end()]
+    return unit[start:]

@@ -1,0 +1,157 @@
+"""Record batches of examples -> prediction rows, through Beam's RunInference.
+
+One element is one record batch, in and out. A batch that does not fit into memory is halved and
+tried again; one that a bad row spoils is halved until that row stands alone and is refused.
+
+Source: https://beam.apache.org/documentation/ml/about-ml/
+"""
+
+import dataclasses
+import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+from apache_beam.ml.inference.base import ModelHandler
+
+from transforms.prediction_rows import Outputs, Predictions, Provenance, prediction_table
+from transforms.preprocess import quiet_tensorflow
+from transforms.registry import ModelVersion, local_copy
+from transforms.tensors import encode_text
+
+KERAS = "keras"
+FOREST = "forest"
+
+
+class Estimator(Protocol):
+    """What scores a batch."""
+
+    def predict(self, batch: pa.RecordBatch) -> Outputs:
+        """A batch with the columns of FEATURES, its text encoded -> outputs of each row."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scoring:
+    """One version of one model, and for whom it scores."""
+
+    version: ModelVersion
+    estimator: str
+    features: pa.Schema
+    label: pa.Field
+    classes: tuple[str, ...]
+    to_predictions: Callable[[Outputs], Predictions]
+    provenance: Provenance
+
+
+class Scored(NamedTuple):
+    """Rows of PREDICTIONS and how many rows were refused, by reason."""
+
+    rows: pa.Table
+    refused: Counter[str]
+
+
+def load_estimator(scoring: Scoring) -> Estimator:
+    """The estimator of a version, copied to this machine where it lies elsewhere."""
+    quiet_tensorflow()
+    folder = local_copy(scoring.version)
+    if scoring.estimator == KERAS:
+        from transforms.keras_estimator import KerasEstimator
+
+        return KerasEstimator(f"{folder}/saved_model", scoring.features, scoring.classes)
+    from transforms.forest_estimator import ForestEstimator
+
+    return ForestEstimator(folder, scoring.features, scoring.label, scoring.classes)
+
+
+def score_batch(estimator: Estimator, batch: pa.RecordBatch, scoring: Scoring) -> Scored:
+    """Keys and features -> prediction rows; rows that cannot be scored are refused."""
+    refused: Counter[str] = Counter()
+    tables = []
+    batch = encode_text(batch, scoring.features)
+    for part, outputs in predict_parts(estimator, batch, refused):
+        predictions = scoring.to_predictions(outputs)
+        finite = np.isfinite(predictions.score)
+        table = prediction_table(part, scoring.features, outputs, predictions, scoring.provenance)
+        if not finite.all():
+            refused["score is not finite"] += int((~finite).sum())
+            table = table.filter(pa.array(finite))
+        tables.append(table)
+    if not tables:
+        return Scored(pa.table({}), refused)
+    return Scored(pa.concat_tables(tables), refused)
+
+
+def predict_parts(
+    estimator: Estimator, batch: pa.RecordBatch, refused: Counter[str]
+) -> Iterator[tuple[pa.RecordBatch, Outputs]]:
+    """A batch -> its parts with their outputs; in one part, where nothing goes wrong.
+
+    Raises: tf.errors.ResourceExhaustedError, when a single row does not fit into memory.
+    """
+    import tensorflow as tf
+
+    try:
+        yield batch, estimator.predict(batch)
+        return
+    except tf.errors.ResourceExhaustedError:
+        if batch.num_rows == 1:
+            raise
+    except tf.errors.InvalidArgumentError as error:
+        if batch.num_rows == 1:
+            refused[type(error).__name__] += 1
+            return
+    half = batch.num_rows // 2
+    yield from predict_parts(estimator, batch.slice(0, half), refused)
+    yield from predict_parts(estimator, batch.slice(half), refused)
+
+
+class ScoreBatches(ModelHandler[pa.RecordBatch, Scored, Estimator]):
+    """Handler of RunInference whose elements are record batches of keys and features."""
+
+    def __init__(self, scoring: Scoring) -> None:
+        super().__init__()
+        self._scoring = scoring
+
+    def load_model(self) -> Estimator:
+        """Loads the version once for each worker process."""
+        return load_estimator(self._scoring)
+
+    def run_inference(
+        self,
+        batch: Sequence[pa.RecordBatch],
+        model: Estimator,
+        inference_args: dict[str, Any] | None = None,
+    ) -> list[Scored]:
+        """One Scored for each record batch."""
+        del inference_args
+        return [score_batch(model, element, self._scoring) for element in batch]
+
+    def batch_elements_kwargs(self) -> Mapping[str, Any]:
+        """A record batch is a batch already."""
+        return {"min_batch_size": 1, "max_batch_size": 1}
+
+    def get_num_bytes(self, batch: Sequence[pa.RecordBatch]) -> int:
+        """Bytes of the batch; the inherited way would pickle it."""
+        return sum(element.nbytes for element in batch)
+
+
+def utc_without_zone(moment: datetime.datetime) -> datetime.datetime:
+    """A time with zone -> the same in UTC without; one without zone is UTC.
+
+    >>> utc_without_zone(datetime.datetime(2024, 1, 1)).isoformat()
+    '2024-01-01T00:00:00'
+    """
+    if moment.tzinfo is None:
+        return moment
+    return moment.astimezone(datetime.UTC).replace(tzinfo=None)
+
+
+def feature_types(features: pa.Schema) -> dict[str, str]:
+    """FEATURES as model.json keeps them: a version scores only what it was trained on.
+
+    >>> feature_types(pa.schema([("age", pa.float32())]))
+    {'age': 'float'}
+    """
+    return {field.name: str(field.type) for field in features}

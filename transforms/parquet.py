@@ -1,0 +1,49 @@
+"""Parquet files through Beam filesystems: read as one table, written under unique names."""
+
+import os.path
+import uuid
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.sources import open_binary
+
+
+def read_files(
+    paths: Sequence[str], schema: pa.Schema, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Files -> one table in the schema's columns and types; no files -> no rows.
+
+    A column that an older file lacks is null.
+    """
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    tables = []
+    for path in paths:
+        with open_binary(path) as file:
+            table = pq.read_table(file, columns=schema.names)
+        for field in schema:
+            if field.name not in table.column_names:
+                table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))
+        tables.append(table.select(schema.names).cast(schema))
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Columns that dictionaries make smaller; keyed hashes they only make slower to write."""
+    return [f.name for f in schema if pa.types.is_string(f.type) or f.name == "bucket"]
+
+
+def write_file(table: pa.Table, folder: str, prefix: str) -> str:
+    """Writes one Parquet file (zstd) `folder/prefix-<random>.parquet` and returns its path.
+
+    On a local filesystem it is on the disk when this returns.
+    """
+    if "://" not in folder:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    path = FileSystems.join(folder, f"{prefix}-{uuid.uuid4().hex}.parquet")
+    with FileSystems.create(path) as file:
+        pq.write_table(table, file, compression="zstd", use_dictionary=_repeating(table.schema))
+    return path

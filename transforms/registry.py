@@ -1,0 +1,150 @@
+"""Trained models: `<models>/<name>/<version>/`, with the hash of every file, and the champion.
+
+A version is written elsewhere first and copied whole, its MANIFEST.json last: a folder without
+one is no version. `<models>/<name>/champion` holds the version that scores.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.errors import Refused, UsageError
+from transforms.sources import open_binary
+
+MANIFEST = "MANIFEST.json"
+CHAMPION = "champion"
+MODEL = "model.json"
+METRICS = "metrics.json"
+CARD = "card.md"
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelVersion:
+    """One trained version; `folder` is a local path or a URL without trailing slash."""
+
+    model: str
+    version: str
+    folder: str
+
+    def file(self, name: str) -> str:
+        """The path of one of its files."""
+        return f"{self.folder}/{name}"
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One of its JSON files."""
+        with open_binary(self.file(name)) as file:
+            found: dict[str, Any] = json.loads(file.read())
+        return found
+
+
+def version_of(models: str, model: str, version: str) -> ModelVersion:
+    """A version by its name.
+
+    Raises: UsageError, when there is none.
+    """
+    found = ModelVersion(model, version, f"{models}/{model}/{version}")
+    if not FileSystems.exists(found.file(MANIFEST)):
+        raise UsageError(f"{model} has no version {version!r} in {models}")
+    return found
+
+
+def champion(models: str, model: str) -> ModelVersion | None:
+    """The version of a model that scores; None before the first was trained."""
+    path = f"{models}/{model}/{CHAMPION}"
+    if not FileSystems.exists(path):
+        return None
+    with open_binary(path) as file:
+        return version_of(models, model, file.read().decode().strip())
+
+
+def promote(version: ModelVersion) -> None:
+    """Makes the version the champion of its model."""
+    path = f"{version.folder.rpartition('/')[0]}/{CHAMPION}"
+    text = f"{version.version}\n".encode()
+    if "://" in path:
+        with FileSystems.create(path) as file:
+            file.write(text)
+        return
+    with tempfile.NamedTemporaryFile(dir=os.path.dirname(path), delete=False) as temporary:
+        temporary.write(text)
+    os.replace(temporary.name, path)
+
+
+def file_hashes(folder: str) -> dict[str, str]:
+    """SHA-256 of every file below a local folder, by relative path, the manifest left out."""
+    root = Path(folder)
+    return {
+        str(path.relative_to(root)): _sha256(str(path))
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def content_hash(hashes: dict[str, str]) -> str:
+    """One hash of a folder's files and names."""
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    with open_binary(path) as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def store(built: str, models: str, model: str, version: str) -> ModelVersion:
+    """Copies a version that was built in a local folder into the registry, manifest last."""
+    target = ModelVersion(model, version, f"{models}/{model}/{version}")
+    hashes = file_hashes(built)
+    for name in hashes:
+        _copy(f"{built}/{name}", target.file(name))
+    manifest = json.dumps({"model": model, "version": version, "sha256": hashes}, indent=1)
+    _write(target.file(MANIFEST), manifest.encode())
+    return target
+
+
+def _copy(source: str, target: str) -> None:
+    with open_binary(source) as file:
+        _write(target, file.read())
+
+
+def _write(path: str, data: bytes) -> None:
+    if "://" not in path:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        file.write(data)
+
+
+def verify(version: ModelVersion) -> None:
+    """Compares every file with the manifest.
+
+    Raises: Refused, when a file is missing or is not what was trained, naming it.
+    """
+    for name, expected in version.read_json(MANIFEST)["sha256"].items():
+        path = version.file(name)
+        if not FileSystems.exists(path):
+            raise Refused(f"{version.model} {version.version}: {name} is missing")
+        if _sha256(path) != expected:
+            raise Refused(
+                f"{version.model} {version.version}: {name} was changed after training; "
+                "train again, or restore the file"
+            )
+
+
+def local_copy(version: ModelVersion) -> str:
+    """A local folder with the version's files: its own, or a download of a remote one."""
+    if "://" not in version.folder:
+        return version.folder
+    folder = tempfile.mkdtemp(prefix=f"{version.model}-")
+    for name in version.read_json(MANIFEST)["sha256"]:
+        _copy(version.file(name), f"{folder}/{name}")
+    return folder

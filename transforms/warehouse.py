@@ -1,0 +1,319 @@
+"""The warehouse: Apache Iceberg tables, their live files, and the one committer.
+
+Workers only write Parquet files; `Warehouse.publish` makes them visible, table by table, each in
+one Iceberg transaction. A journal written before and removed after makes the whole of it one
+step: whoever opens the warehouse next finishes a publication that was cut short.
+
+Source: https://iceberg.apache.org/spec/, https://py.iceberg.apache.org/api/
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import functools
+import json
+import logging
+import os
+import tomllib
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+from pyiceberg.catalog import Catalog, load_catalog
+from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
+from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Snapshot
+
+from transforms.errors import RunFailed, UsageError
+from transforms.schemas import TABLES, Table
+
+CONFIG_FILE = "nightrounds.toml"
+DEFAULT_BUCKETS = 64
+_RUN_PROPERTY = "nightrounds.run_id"
+
+_LOG = logging.getLogger(__name__)
+_EPOCH = datetime.date(1970, 1, 1)
+
+Partition = tuple[object, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What a run does to one table: partitions that are replaced, files that are added."""
+
+    table: str
+    replaced: tuple[Partition, ...]
+    files: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class LiveFile:
+    """One Parquet file of a table's current snapshot."""
+
+    path: str
+    partition: Partition
+    rows: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Warehouse:
+    """An open warehouse; `folder` is a local path or a URL without trailing slash.
+
+    It shows the tables as they were when it was opened: `base` holds their snapshots.
+    """
+
+    folder: str
+    buckets: int
+    catalog: Catalog
+    base: dict[str, int | None] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.base.update({name: self._snapshot_id(name) for name in TABLES})
+
+    def files(self, table: str) -> list[LiveFile]:
+        """The files of the table's current snapshot, by path."""
+        iceberg = self._load(TABLES[table])
+        if iceberg is None or self.base[table] is None:
+            return []
+        found = [
+            LiveFile(
+                task.file.file_path.removeprefix("file://"),
+                _partition(TABLES[table], tuple(task.file.partition)),
+                task.file.record_count,
+            )
+            for task in iceberg.scan(snapshot_id=self.base[table]).plan_files()
+        ]
+        return sorted(found, key=lambda file: file.path)
+
+    def paths(self, table: str) -> list[str]:
+        """The paths of the table's live files."""
+        return [file.path for file in self.files(table)]
+
+    def all_paths(self, table: str) -> set[str]:
+        """The paths of the files of every snapshot that the table still has."""
+        iceberg = self._load(TABLES[table])
+        if iceberg is None:
+            return set()
+        paths = iceberg.inspect.all_files().column("file_path").to_pylist()
+        return {path.removeprefix("file://") for path in paths}
+
+    def by_bucket(self, table: str, day: datetime.date | None = None) -> dict[int, list[str]]:
+        """Bucket -> the paths of its live files; with `day` only those of that `run_date`."""
+        found: dict[int, list[str]] = defaultdict(list)
+        columns = TABLES[table].partition
+        for file in self.files(table):
+            values = dict(zip(columns, file.partition, strict=True))
+            if day is None or values["run_date"] == day:
+                found[int(str(values["bucket"]))].append(file.path)
+        return dict(found)
+
+    def publish(self, run_id: str, changes: Sequence[Change]) -> None:
+        """Makes a run's files visible in all its tables, or in none.
+
+        Raises: RunFailed, when another run changed one of them since the warehouse was opened.
+        """
+        changes = [change for change in changes if change.replaced or change.files]
+        with self._lock():
+            for change in changes:
+                # What only appends cannot overwrite what another run did.
+                if change.replaced and self._snapshot_id(change.table) != self.base[change.table]:
+                    raise RunFailed(
+                        f"{TABLES[change.table].identifier} was changed by another run in the "
+                        f"meantime; nothing of run {run_id} was published: run it again"
+                    )
+            journal = f"{self.folder}/journal/{run_id}.json"
+            entry = {"run_id": run_id, "changes": [dataclasses.asdict(c) for c in changes]}
+            _write_text(journal, json.dumps(entry, default=str))
+            self._apply(run_id, changes)
+            FileSystems.delete([journal])
+
+    def finish_interrupted(self) -> list[str]:
+        """Finishes publications that were cut short; their run ids."""
+        finished = []
+        with self._lock():
+            for found in FileSystems.match([f"{self.folder}/journal/*.json"])[0].metadata_list:
+                with FileSystems.open(found.path) as file:
+                    entry = json.loads(file.read())
+                changes = [
+                    Change(
+                        name := change["table"],
+                        tuple(_partition(TABLES[name], values) for values in change["replaced"]),
+                        tuple(change["files"]),
+                    )
+                    for change in entry["changes"]
+                ]
+                self._apply(entry["run_id"], changes)
+                FileSystems.delete([found.path])
+                finished.append(entry["run_id"])
+        return finished
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """One publication at a time, on a local warehouse; elsewhere the catalog sees to it.
+
+        Whoever holds it and finds a journal knows that the run that wrote it is dead.
+        """
+        if "://" in self.folder:
+            yield
+            return
+        with open(f"{self.folder}/journal/lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _apply(self, run_id: str, changes: Sequence[Change]) -> None:
+        for change in changes:
+            table = TABLES[change.table]
+            iceberg = self._load(table) or self._create(table)
+            # A table that bears the run's id was done before the interruption.
+            if _published_by(iceberg.current_snapshot()) != run_id:
+                self._commit(iceberg, table, change, run_id)
+
+    def _commit(self, iceberg: IcebergTable, table: Table, change: Change, run_id: str) -> None:
+        properties = {_RUN_PROPERTY: run_id}
+        present = {
+            _partition(table, tuple(task.file.partition)) for task in iceberg.scan().plan_files()
+        }
+        replaced = [partition for partition in change.replaced if partition in present]
+        try:
+            with warnings.catch_warnings(), iceberg.transaction() as transaction:
+                # Partitions whose rows all went are deleted and nothing is added.
+                if replaced:
+                    transaction.delete(_filter(table, replaced), snapshot_properties=properties)
+                if change.files:
+                    transaction.add_files(
+                        list(change.files),
+                        snapshot_properties=properties,
+                        check_duplicate_files=False,
+                    )
+        except CommitFailedException as error:
+            raise RunFailed(
+                f"{table.identifier} was changed by another run at this moment: run it again"
+            ) from error
+
+    def _snapshot_id(self, name: str) -> int | None:
+        iceberg = self._load(TABLES[name])
+        snapshot = iceberg.current_snapshot() if iceberg else None
+        return snapshot.snapshot_id if snapshot else None
+
+    def _load(self, table: Table) -> IcebergTable | None:
+        try:
+            return self.catalog.load_table(table.identifier)
+        except NoSuchTableError:
+            return None
+
+    def _create(self, table: Table) -> IcebergTable:
+        schema = pa.schema(
+            [pa.field(f.name, f.type, f.nullable, _documentation(f)) for f in table.schema]
+        )
+        iceberg = self.catalog.create_table(
+            table.identifier,
+            schema=schema,
+            location=f"{_url(self.folder)}/{table.namespace}/{table.name}",
+        )
+        with iceberg.update_spec() as update:
+            for column in table.partition:
+                update.add_identity(column)
+        return self.catalog.load_table(table.identifier)
+
+
+def _published_by(snapshot: Snapshot | None) -> str | None:
+    if snapshot is None or snapshot.summary is None:
+        return None
+    return snapshot.summary.additional_properties.get(_RUN_PROPERTY)
+
+
+def _documentation(field: pa.Field) -> dict[bytes, bytes]:
+    return {b"doc": (field.metadata or {}).get(b"meaning", b"")}
+
+
+def _partition(table: Table, values: Sequence[object]) -> Partition:
+    """Partition values as Iceberg holds them (days) or the journal (text) -> as Python's."""
+
+    def plain(column: str, value: object) -> object:
+        if not pa.types.is_date(table.schema.field(column).type):
+            return value
+        if isinstance(value, int):
+            return _EPOCH + datetime.timedelta(days=value)
+        return datetime.date.fromisoformat(str(value))
+
+    return tuple(plain(c, v) for c, v in zip(table.partition, values, strict=True))
+
+
+def _filter(table: Table, partitions: Sequence[Partition]) -> BooleanExpression:
+    """An expression that is true in just those partitions."""
+    if len(table.partition) == 1:
+        return In(table.partition[0], [values[0] for values in partitions])
+    each = [
+        And(*(EqualTo(c, v) for c, v in zip(table.partition, values, strict=True)))
+        for values in partitions
+    ]
+    return functools.reduce(lambda left, right: Or(left, right), each)
+
+
+def _url(folder: str) -> str:
+    return folder if "://" in folder else f"file://{folder}"
+
+
+def _write_text(path: str, text: str) -> None:
+    if "://" not in path:
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileSystems.create(path) as file:
+        file.write(text.encode())
+
+
+def open_warehouse(location: str, *, create: bool = False, buckets: int | None = None) -> Warehouse:
+    """Opens a warehouse, or with `create` makes one where there is none.
+
+    `location` is a folder, or a URL whose `nightrounds.toml` holds `buckets` and, under
+    `[catalog]`, the properties of a pyiceberg catalog; a folder has a SQLite catalog of its own.
+
+    Raises: UsageError, when there is no warehouse, or it has another number of buckets.
+    """
+    folder = location.rstrip("/") if "://" in location else os.path.abspath(location)
+    config = _read_config(folder)
+    if config is None or "buckets" not in config:
+        if not create:
+            raise UsageError(
+                f"--warehouse {location}: no warehouse there; `nightrounds ingest` makes one"
+            )
+        config = {**(config or {}), "buckets": buckets or DEFAULT_BUCKETS}
+        _create_folders(folder, config)
+    if buckets is not None and buckets != config["buckets"]:
+        raise UsageError(f"--buckets {buckets}: the warehouse was created with {config['buckets']}")
+    properties = config.get("catalog") or {
+        "type": "sql",
+        "uri": f"sqlite:///{folder}/catalog.db",
+        "warehouse": _url(folder),
+    }
+    catalog = load_catalog("nightrounds", **properties)  # type: ignore[arg-type]
+    if create:
+        for namespace in sorted({table.namespace for table in TABLES.values()}):
+            catalog.create_namespace_if_not_exists(namespace)
+    buckets = int(str(config["buckets"]))
+    if Warehouse(folder, buckets, catalog).finish_interrupted():
+        _LOG.warning("finished a publication that had been cut short")
+    return Warehouse(folder, buckets, catalog)
+
+
+def _read_config(folder: str) -> dict[str, object] | None:
+    path = f"{folder}/{CONFIG_FILE}"
+    if not FileSystems.exists(path):
+        return None
+    with FileSystems.open(path) as file:
+        return tomllib.loads(file.read().decode())
+
+
+def _create_folders(folder: str, config: Mapping[str, object]) -> None:
+    if "://" not in folder:
+        for name in ("", "clinical", "restricted", "journal", "staging"):
+            Path(folder, name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    lines = [f"buckets = {config['buckets']}"]
+    catalog = config.get("catalog")
+    if isinstance(catalog, dict):
+        lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]
+    _write_text(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")
