@@ -10,6 +10,7 @@ Source: https://www.rfc-editor.org/rfc/rfc2104
 import dataclasses
 import functools
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class Keys:
         """
         key = sha256(self.secret).digest() if len(self.secret) > 64 else self.secret
         key = key.ljust(64, b"\0")
+        first_64_bits = struct.Struct(">Q").unpack_from
         copy_inner = sha256(bytes(b ^ 0x36 for b in key)).copy
         copy_outer = sha256(bytes(b ^ 0x5C for b in key)).copy
 
@@ -66,7 +68,8 @@ class Keys:
             inner.update(data)
             outer = copy_outer()
             outer.update(inner.digest())
-            return int.from_bytes(outer.digest()[:8], "big") >> 1
+            (first,) = first_64_bits(outer.digest())
+            return first >> 1  # type: ignore[no-any-return]
 
         return hash_text
 

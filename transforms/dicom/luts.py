@@ -4,38 +4,17 @@ Source: DICOM PS3.3 C.11.1 (Modality LUT), C.11.2 (VOI LUT), C.7.6.3.1.5 (palett
 """
 
 import dataclasses
-import functools
 import math
 
 import numpy as np
-from pydicom.datadict import tag_for_keyword
+from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.pixels import apply_color_lut
-from pydicom.tag import BaseTag
 
+from transforms.dicom.attributes import first_item, numbers, tag_of, text
 from transforms.errors import InputError
 
 COLOURS = ("Red", "Green", "Blue")
-
-
-@functools.cache
-def tag_of(keyword: str) -> BaseTag:
-    """Keyword of the data dictionary -> its tag."""
-    return BaseTag(tag_for_keyword(keyword) or 0)
-
-
-def numbers(dataset: Dataset, keyword: str) -> list[float] | None:
-    """Values of a numeric attribute; None, when absent or not all are finite numbers."""
-    if tag_of(keyword) not in dataset:
-        return None
-    try:
-        value = dataset[tag_of(keyword)].value
-        values = list(value) if isinstance(value, MultiValue | list | tuple) else [value]
-        found = [float(item) for item in values]
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return found if found and all(map(math.isfinite, found)) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +29,14 @@ class Lut:
         """Entries for the values; those outside get the first or last (PS3.3 C.11.1.1)."""
         return self.table.take(values.astype(np.intp) - self.first, axis=0, mode="clip")
 
+    def colour(self, stored: np.ndarray) -> np.ndarray:
+        """Of a palette: stored values (height, width) -> uint8 (height, width, 3)."""
+        if stored.dtype != np.uint8:
+            return self.apply(stored)
+        indexed = Image.fromarray(np.ascontiguousarray(stored))  # three times faster than numpy
+        indexed.putpalette(self.apply(np.arange(256)).tobytes())
+        return np.asarray(indexed.convert("RGB"))
+
 
 @dataclasses.dataclass(frozen=True)
 class Rescale:
@@ -59,14 +46,62 @@ class Rescale:
     intercept: float = 0.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Ramp:
+    """How values are shown: 0 at `black`, 1 at `black + span`, linear between, flat beyond.
+
+    A negative span shows the higher values darker.
+
+    >>> Ramp(10, -10).apply(np.array([-5.0, 0.0, 5.0, 9.0])).tolist()
+    [1.0, 1.0, 0.5, 0.1]
+    """
+
+    black: float
+    span: float
+
+    def inverted(self) -> "Ramp":
+        """White for black."""
+        return Ramp(self.black + self.span, -self.span)
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Values -> [0, 1], the same shape, `wide_type`."""
+        of_type = wide_type(values)
+        shown = np.subtract(values, of_type(self.black), dtype=of_type)  # one pass, integers too
+        shown /= of_type(self.span)
+        return np.clip(shown, 0, 1, out=shown)
+
+    def suits_means_of(self, values: np.ndarray) -> bool:
+        """Whether means of the values after `cut` are shown as the means of what is shown:
+        integers of at most 16 bits, when the ends are whole numbers or a step is at most 1/256.
+        """
+        if values.dtype.kind not in "iu" or values.dtype.itemsize > 2:
+            return False
+        return abs(self.span) >= 256 or (self.black % 1 == 0 and self.span % 1 == 0)
+
+    def cut(self, values: np.ndarray) -> np.ndarray:
+        """Integers -> a copy without what lies beyond the ends, rounded outwards."""
+        limits = np.iinfo(values.dtype)
+        ends = (self.darkest(), self.inverted().darkest())
+        low, high = (min(max(end, int(limits.min)), int(limits.max)) for end in sorted(ends))
+        return np.clip(values, low, high)
+
+    def darkest(self) -> int:
+        """The first integer that is shown as 0."""
+        return math.floor(self.black) if self.span > 0 else math.ceil(self.black)
+
+
+AS_IT_IS = Ramp(0, 1)
+
+
 def modality(item: Dataset) -> Lut | Rescale:
     """ModalityLUTSequence, or RescaleSlope and RescaleIntercept, or neither.
 
     Raises: InputError, when they are there and cannot be read, or the slope is zero.
     Source: PS3.3 C.11.1
     """
-    if item.get("ModalityLUTSequence"):
-        return lut(item.ModalityLUTSequence[0])
+    table = first_item(item, "ModalityLUTSequence")
+    if table is not None:
+        return lut(table)
     found = []
     for keyword, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0)):
         values = numbers(item, keyword) if tag_of(keyword) in item else [default]
@@ -83,56 +118,56 @@ def wide_type(values: np.ndarray) -> type[np.floating]:
     return np.float32 if values.dtype.kind in "iu" and values.dtype.itemsize <= 2 else np.float64
 
 
-def apply_voi(values: np.ndarray, rescale: Rescale, item: Dataset) -> np.ndarray | None:
-    """Values before `rescale` -> display values in [0, 1], the same shape, `wide_type`.
+def voi(values: np.ndarray, rescale: Rescale, item: Dataset) -> tuple[np.ndarray, Ramp] | None:
+    """Values before `rescale` -> (values of the same shape, the ramp that shows them).
 
     The first VOI LUT goes before the first window. None, when there is neither, or the window
     cannot be read: both are optional, and the caller has a rule for their absence.
 
     Source: PS3.3 C.11.2
     """
-    if item.get("VOILUTSequence"):
-        table = lut(item.VOILUTSequence[0])
-        shown = table.apply(values * rescale.slope + rescale.intercept) / (2**table.bits - 1)
-        return np.clip(shown, 0, 1)
+    found = first_item(item, "VOILUTSequence")
+    if found is not None:
+        table = lut(found)
+        values = table.apply(values * rescale.slope + rescale.intercept)
+        return values, Ramp(0, 2**table.bits - 1)
     centers, widths = numbers(item, "WindowCenter"), numbers(item, "WindowWidth")
     if centers is None or widths is None:
         return None
-    function = str(item.get("VOILUTFunction") or "LINEAR").strip().upper()
+    function = text(item, "VOILUTFunction") or "LINEAR"
     return window(values, centers[0], widths[0], function, rescale)
 
 
 def window(
     values: np.ndarray, center: float, width: float, function: str, rescale: Rescale
-) -> np.ndarray | None:
-    """Values before `rescale` -> [0, 1] of `wide_type` by a window; None, when the width is not
-    usable.
+) -> tuple[np.ndarray, Ramp] | None:
+    """Values before `rescale` -> (values of the same shape, the ramp that shows them) by a
+    window; None, when the width is not usable.
 
     A LINEAR width below 1 has no meaning in the Standard, yet float images carry it: it is
     taken as LINEAR_EXACT. The rescale is applied to the window instead of to every pixel.
 
     Source: PS3.3 C.11.2.1.2 and C.11.2.1.3
 
-    >>> window(np.array([-1.0, 39.5, 40.0, 200.0]), 40, 80, "LINEAR", Rescale()).tolist()
-    [0.0, 0.5, 0.5063291139240507, 1.0]
+    >>> window(np.array([-1.0, 39.5, 200.0]), 40, 80, "LINEAR", Rescale(2.0, 0.0))[1]
+    Ramp(black=0.0, span=39.5)
     """
     if width <= 0:
         return None
     if function != "SIGMOID" and function != "LINEAR_EXACT" and width >= 1:
         center, width = center - 0.5, width - 1
         if width == 0:
-            return (values * rescale.slope + rescale.intercept > center).astype(wide_type(values))
+            is_white = values * rescale.slope + rescale.intercept > center
+            return is_white.astype(wide_type(values)), AS_IT_IS
     of_type = wide_type(values)
-    factor, middle = rescale.slope / width, (center - rescale.intercept) / rescale.slope
-    if not (np.isfinite(of_type(factor)) and np.isfinite(of_type(middle * factor))):
+    middle, span = (center - rescale.intercept) / rescale.slope, width / rescale.slope
+    if not np.isfinite([of_type(middle), of_type(1 / of_type(span))]).all():
         return None  # so narrow that it overflows
     if function == "SIGMOID":
         # Beyond 80 the sigmoid is 0 or 1 in float32, and a little further exp overflows.
         distance = np.subtract(values, of_type(middle), dtype=of_type)
-        return 1 / (1 + np.exp(np.clip(distance * of_type(-4 * factor), -80, 80)))
-    shown = np.multiply(values, of_type(factor), dtype=of_type)  # one pass, integers too
-    shown += of_type(0.5 - middle * factor)
-    return np.clip(shown, 0, 1, out=shown)
+        return 1 / (1 + np.exp(np.clip(distance * of_type(-4 / span), -80, 80))), AS_IT_IS
+    return values, Ramp(middle - span / 2, span)
 
 
 def lut(item: Dataset) -> Lut:
@@ -156,8 +191,9 @@ def lut(item: Dataset) -> Lut:
 
 
 def palette(dataset: Dataset) -> Lut:
-    """Palette Color Lookup Tables -> Lut of shape (entries, 3), uint8, or uint16 if need be.
+    """Palette Color Lookup Tables -> Lut of shape (entries, 3), uint8.
 
+    Entries of 16 bits are rounded to 8, which is what is resampled in a fraction of the time.
     Tables of 16 bits that hold nothing above 255 are 8-bit tables written wide, as some
     devices do.
 
@@ -178,8 +214,9 @@ def palette(dataset: Dataset) -> Lut:
                 raise InputError("palette with a table that is missing or too short")
             columns.append(_entries(data, entries, is_little_endian=_is_little_endian(dataset)))
         table = np.stack(columns, axis=1)
-    bits = 16 if table.max() > 255 else 8
-    return Lut(table.astype(f"uint{bits}"), first, bits)
+    if table.max() > 255:
+        table = np.rint(table * (255 / 65535))
+    return Lut(table.astype(np.uint8), first, 8)
 
 
 def _entries(data: bytes, entries: int, *, is_little_endian: bool) -> np.ndarray:

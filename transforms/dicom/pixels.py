@@ -9,28 +9,26 @@ then inversion. What the Standard leaves open is decided so:
 - Pixel padding takes no part in the stretch and is 0, the background, after inversion too.
 - One-bit images (segmentations) are 0 and 1 as stored.
 - A supplemental palette (MONOCHROME2 with colours for some values) is shown as its gray.
+- Means are taken of what is shown. For integers that is done without showing each: what lies
+  beyond the window is cut off, means are taken, and the rest of the pipeline, which is linear,
+  follows. A window that ends between two integers is cut at the next one outwards, so that a
+  mean may be off by less than one stored step, at most 1/256.
 
-Source: DICOM PS3.3 C.7.6.3 (Image Pixel), C.7.5.1.1.2 (padding), C.11; PS3.4 N.2 (pipeline)
+Source: DICOM PS3.3 C.7.6.3 (Image Pixel), C.7.5.1.1.2 (padding), C.11; PS3.4 N.2 (pipeline;
+its note 2 leaves open whether interpolation goes before or after the VOI LUT)
 """
 
+import math
 from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
 from pydicom.dataset import Dataset
 
+from transforms.dicom.attributes import first_item, numbers, tag_of, text
 from transforms.dicom.codecs import decoder_for
-from transforms.dicom.luts import (
-    COLOURS,
-    Lut,
-    Rescale,
-    apply_voi,
-    modality,
-    numbers,
-    palette,
-    tag_of,
-    wide_type,
-)
+from transforms.dicom.luts import AS_IT_IS, COLOURS, Lut, Ramp, Rescale, modality, palette, voi
+from transforms.dicom.native import native_frames
 from transforms.dicom.reading import (
     PARSE_ERRORS,
     PIXEL_TAGS,
@@ -107,11 +105,13 @@ def display_frames(
     quiet_numbers = np.errstate(over="ignore", invalid="ignore")
     with refusing("pixel data cannot be decoded", DECODE_ERRORS), quiet_numbers:
         for index, (stored, photometric) in zip(indices, _decode(dataset, indices), strict=True):
-            shown = _display(stored, photometric, dataset, index)
+            image, ramp = _display(stored, photometric, dataset, index)
             frames.append(
-                _as_float(shown) if size is None else fit_square(shown, size=size, aspect=aspect)
+                ramp.apply(image).astype(np.float32, copy=False)
+                if size is None
+                else fit_square(image, ramp, size=size, aspect=aspect)
             )
-    return np.stack(frames)
+    return np.stack(frames) if len(frames) > 1 else frames[0][np.newaxis]  # one needs no copy
 
 
 def decode_stored(file: BinaryIO) -> tuple[np.ndarray, str]:
@@ -176,25 +176,30 @@ def _pixel_aspect(dataset: Dataset) -> float:
     return 1.0
 
 
-def _as_float(image: np.ndarray) -> np.ndarray:
-    return image / np.float32(255) if image.dtype == np.uint8 else image
-
-
 def _macro(dataset: Dataset, index: int, sequence: str) -> Dataset:
     """Item of a functional group: the frame's own, else what all share, else the data set.
 
     Source: PS3.3 C.7.6.16
     """
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = dataset.get("SharedFunctionalGroupsSequence") or ()
-    for group in (*per_frame[index : index + 1], *shared[:1]):
-        if group.get(sequence):
-            return group[sequence].value[0]
+    per_frame, shared = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
+    groups: list[Dataset | None] = []
+    if tag_of(per_frame) in dataset:
+        groups += (dataset[tag_of(per_frame)].value or ())[index : index + 1]
+    groups.append(first_item(dataset, shared))
+    for group in groups:
+        item = None if group is None else first_item(group, sequence)
+        if item is not None:
+            return item
     return dataset
 
 
 def _decode(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray, str]]:
     """Decoded frames as stored, with their photometric interpretation after decoding."""
+    native = native_frames(dataset, indices)
+    if native is not None:
+        for stored in native[0]:
+            yield stored, native[1]
+        return
     decoder, plugin = decoder_for(transfer_syntax(dataset))
     options: dict[str, bool] = {"allow_excess_frames": False}
     if decoder.is_native:
@@ -204,55 +209,84 @@ def _decode(dataset: Dataset, indices: list[int]) -> Iterator[tuple[np.ndarray, 
         yield stored, str(properties["photometric_interpretation"])
 
 
-def _display(stored: np.ndarray, photometric: str, dataset: Dataset, index: int) -> np.ndarray:
-    """One decoded frame -> (height, width, 1 or 3), float32 in [0, 1] or uint8."""
+def _display(
+    stored: np.ndarray, photometric: str, dataset: Dataset, index: int
+) -> tuple[np.ndarray, Ramp]:
+    """One decoded frame -> (image (height, width, 1 or 3), the ramp that shows it).
+
+    The image is float32, or integers of at most 16 bits: they are resampled as they are, which
+    takes far less time, and shown afterwards.
+    """
     if photometric in ("MONOCHROME1", "MONOCHROME2") and stored.ndim == 2:
-        return _display_gray(stored, photometric, dataset, index)[..., np.newaxis]
+        image, ramp = _display_gray(stored, photometric, dataset, index)
+        return image[..., np.newaxis], ramp
     if photometric == "PALETTE COLOR" and stored.ndim == 2:
-        table = palette(dataset)
-        colours, bits = table.apply(stored), table.bits
-    elif photometric == "RGB" and stored.ndim == 3:
-        colours, bits = stored, min(int(dataset.BitsStored), 8 * stored.dtype.itemsize)
-    else:
-        raise InputError("photometric interpretation without a rule")
-    if bits == 8 and colours.dtype == np.uint8:
-        return colours  # resampled as it is, at a third of the cost
-    return np.clip(colours.astype(np.float32) / np.float32(2**bits - 1), 0, 1)
+        return palette(dataset).colour(stored), Ramp(0, 255)
+    if photometric == "RGB" and stored.ndim == 3:
+        bits = min(int(dataset.BitsStored), 8 * stored.dtype.itemsize)
+        return _resamplable(stored, Ramp(0, 2**bits - 1), None, has_beyond=False)
+    raise InputError("photometric interpretation without a rule")
 
 
-def _display_gray(stored: np.ndarray, photometric: str, dataset: Dataset, index: int) -> np.ndarray:
-    """One decoded frame -> float32 (height, width) in [0, 1]."""
+def _display_gray(
+    stored: np.ndarray, photometric: str, dataset: Dataset, index: int
+) -> tuple[np.ndarray, Ramp]:
+    """One decoded frame -> (image (height, width), the ramp that shows it)."""
     background = _padding(stored, dataset)
-    if dataset.BitsAllocated == 1:
-        shown = stored.astype(np.float32)
-    else:
-        values = stored
+    values, ramp, has_beyond = stored, AS_IT_IS, False
+    if numbers(dataset, "BitsAllocated") != [1]:
         rescale = modality(_macro(dataset, index, "PixelValueTransformationSequence"))
         if isinstance(rescale, Lut):
             values, rescale = rescale.apply(stored), Rescale()
-        voi = apply_voi(values, rescale, _macro(dataset, index, "FrameVOILUTSequence"))
-        shown = _stretch(values, rescale, background) if voi is None else voi
-    if photometric == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE":
-        shown = 1 - shown
+        found = voi(values, rescale, _macro(dataset, index, "FrameVOILUTSequence"))
+        values, ramp = _stretch(values, rescale, background) if found is None else found
+        has_beyond = found is not None
+    if photometric == "MONOCHROME1" or text(dataset, "PresentationLUTShape") == "INVERSE":
+        ramp = ramp.inverted()
+    return _resamplable(values, ramp, background, has_beyond=has_beyond)
+
+
+def _resamplable(
+    values: np.ndarray, ramp: Ramp, background: np.ndarray | None, *, has_beyond: bool
+) -> tuple[np.ndarray, Ramp]:
+    """Values and the ramp that shows them -> the same as `fit_square` takes them: integers of
+    at most 16 bits where that shows the same, else what is shown, in float32.
+
+    The background becomes black. Values beyond the ends of the ramp, if there are, are cut off
+    now, so that they do not spread into their neighbours.
+    """
+    black = 0
+    if ramp.suits_means_of(values) and (background is None or _holds(values, ramp.darkest())):
+        black = ramp.darkest()
+        values = ramp.cut(values) if has_beyond else values
+    else:
+        values, ramp = ramp.apply(values).astype(np.float32, copy=False), AS_IT_IS
     if background is not None:
-        shown[background] = 0
-    return shown.astype(np.float32, copy=False)
+        values = values.copy()
+        np.copyto(values, black, where=background)
+    return values, ramp
 
 
-def _stretch(values: np.ndarray, rescale: Rescale, background: np.ndarray | None) -> np.ndarray:
-    """Values before `rescale` -> [0, 1] from the lowest to the highest that is no background."""
+def _holds(values: np.ndarray, number: int) -> bool:
+    limits = np.iinfo(values.dtype)
+    return bool(limits.min <= number <= limits.max)
+
+
+def _stretch(
+    values: np.ndarray, rescale: Rescale, background: np.ndarray | None
+) -> tuple[np.ndarray, Ramp]:
+    """Values before `rescale` -> (values of the same shape, the ramp that shows them) from the
+    lowest to the highest that is no background.
+    """
     seen = values if background is None else values[~background]
     low, high = (seen.min(), seen.max()) if seen.size else (0, 0)
-    of_type = wide_type(values)
     if not high > low:
-        return np.zeros(values.shape, of_type)
-    span = of_type(high) - of_type(low)
-    if not np.isfinite(span):
+        return np.zeros_like(values), AS_IT_IS
+    span = float(high) - float(low)
+    if not math.isfinite(span):
         raise InputError("pixel values span more than a float64 holds")
-    shown = np.subtract(values, of_type(low), dtype=of_type)
-    shown /= span
-    np.clip(shown, 0, 1, out=shown)
-    return shown if rescale.slope > 0 else 1 - shown
+    ramp = Ramp(float(low), span)
+    return values, ramp if rescale.slope > 0 else ramp.inverted()
 
 
 def _padding(stored: np.ndarray, dataset: Dataset) -> np.ndarray | None:

@@ -168,10 +168,13 @@ class FhirReader:
         if logical_id is None:
             logical_id = _substitute_id(entry, unit, position)
         resource_id = self._keys.hash(f"{name}/{logical_id}")
-        if self._full or resource_id % SAMPLE == 0:
+        if resource_id % SAMPLE == 0 or self._full:
             self._validate(name, logical_id, position, unit, rows)
+        meta = resource.meta
         version: Version = (None, None, unit.source_id, position)
-        if resource.meta is not None or (entry is not None and entry.response is not None):
+        if (
+            meta is not None and (meta.last_updated is not None or meta.version_id is not None)
+        ) or (entry is not None and entry.response is not None):
             version = (*_version(name, resource, entry), unit.source_id, position)
         if resource.status in kind.left_out:
             rows.deletions.append((name, resource_id, *version))
@@ -217,8 +220,9 @@ class FhirReader:
             encounter_id = linker.encounters.get(text) or linker.encounter(reference)
         tail = (encounter_id, name, resource_id, *version)
         if type(subject) is int and medication_key is None:
+            of_subject, add = (subject,), rows.events.append
             for fact in facts:
-                rows.events.append((subject, *fact, *tail))
+                add(of_subject + fact + tail)
         else:
             open_subject = None if isinstance(subject, int) else subject
             raw = None if open_subject is None else unit.raw(position)

@@ -23,9 +23,18 @@ _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _FIRST_US = (datetime.date.min.toordinal() - _EPOCH_DAY) * _DAY_US
 _LAST_US = (datetime.date.max.toordinal() + 1 - _EPOCH_DAY) * _DAY_US - 1
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - its zone is reckoned apart
+# What nearly every instant looks like; anything else, right or wrong, is for the full grammar.
+_PLAIN_LENGTHS = frozenset(map(len, ("2020-01-31T12:00:00", "2020-01-31T12:00:00.000")))
+_PLAIN_ZONES_US = {
+    f"{sign}{hour:02}:00": int(f"{sign}1") * hour * 3600 * _SECOND_US
+    for sign in "+-"
+    for hour in range(15)
+} | {"Z": 0}
 
 
-@functools.lru_cache(maxsize=1 << 16)
+# Large enough for the times of one patient, small enough to stay in the processor's cache.
+@functools.lru_cache(maxsize=1 << 12)
 def last_moment_us(text: str, element: str) -> int:
     """FHIR date, dateTime or instant -> last microsecond of what it names, UTC.
 
@@ -53,6 +62,9 @@ def first_moment_us(text: str, element: str) -> int:
 
 def _span_us(text: str, element: str) -> tuple[int, int]:
     """First and last microsecond, UTC, of the period that the text names."""
+    moment = _plain_us(text)
+    if moment is not None:
+        return moment, moment
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         raise ValueError(f"{element}: expected a FHIR date or dateTime")
@@ -70,6 +82,31 @@ def _span_us(text: str, element: str) -> tuple[int, int]:
     if not _FIRST_US <= moment <= _LAST_US:
         raise ValueError(f"{element}: outside the years 1 to 9999 in UTC")
     return moment, moment
+
+
+def _plain_us(text: str) -> int | None:
+    """As `_span_us` for most instants, by CPython's own parser; None for all else."""
+    zone = "Z" if text.endswith("Z") else text[-6:]
+    clock, ahead = text[: -len(zone)], _PLAIN_ZONES_US.get(zone)
+    if (
+        ahead is None
+        or len(clock) not in _PLAIN_LENGTHS
+        # The parser also reads weeks, other separators and no separators.
+        or not clock[4] == clock[7] == "-"
+        or clock[10] != "T"
+        or not clock[13] == clock[16] == ":"
+        or clock[19:20] not in ("", ".")
+    ):
+        return None
+    try:
+        parsed = datetime.datetime.fromisoformat(clock)
+    except ValueError:  # no such day or hour, or a leap second
+        return None
+    if parsed.tzinfo is not None:  # a second zone, within the fraction
+        return None
+    since = parsed - _EPOCH
+    moment = (since.days * 86_400 + since.seconds) * _SECOND_US + since.microseconds - ahead
+    return moment if _FIRST_US <= moment <= _LAST_US else None
 
 
 def _days(first: datetime.date, month: str | None, day: str | None) -> int:

@@ -124,6 +124,43 @@ def test_padding_takes_no_part_and_is_background(photometric: str) -> None:
     np.testing.assert_allclose(found, [expected], atol=1e-6)
 
 
+def halved(columns: list[int], **attributes: Any) -> np.ndarray:
+    """Two alternating columns of stored values, averaged into one."""
+    stored = np.tile(np.array(columns, np.int16), (8, 4))
+    file = builders.written(dataset=builders.image(stored=stored, **attributes))
+    return read_frames(file, size=4, max_frames=1)
+
+
+@pytest.mark.parametrize(("center", "width"), [("300", "600"), ("20", "40"), ("20.25", "39.5")])
+def test_what_the_window_cuts_off_does_not_spread(center: str, width: str) -> None:
+    window = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": "LINEAR_EXACT"}
+    np.testing.assert_allclose(halved([-3000, 1000], **window), 0.5, atol=0.001)
+
+
+def test_a_window_between_whole_numbers_is_a_step_of_1_256_off_at_most() -> None:
+    window = {"WindowCenter": "128.5", "WindowWidth": "256", "VOILUTFunction": "LINEAR_EXACT"}
+    np.testing.assert_allclose(halved([-3000, 1000], **window), 0.5, atol=1 / 256)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize(("center", "width"), [("300", "600"), ("20.25", "39.5")])
+def test_padding_is_black_before_it_is_averaged(photometric: str, center: str, width: str) -> None:
+    window = {"WindowCenter": center, "WindowWidth": width, "VOILUTFunction": "LINEAR_EXACT"}
+    white = 1000 if photometric == "MONOCHROME2" else -1000
+    columns = [2000, white]  # as a value, 2000 would be white or black
+    found = halved(columns, photometric=photometric, PixelPaddingValue=2000, **window)
+    np.testing.assert_allclose(found, 0.5, atol=0.001)
+
+
+def test_padding_where_no_stored_value_is_black() -> None:
+    """An unsigned image whose window begins below 0."""
+    stored = np.array([[0, 100, 200, 255]], np.uint8)
+    found = gray(stored, WindowCenter="100", WindowWidth="400", PixelPaddingValue=255)
+    np.testing.assert_allclose(
+        found, [[0.5 + (x - 99.5) / 399 for x in (0, 100, 200)] + [0]], atol=1e-6
+    )
+
+
 def test_padding_range() -> None:
     found = gray(
         np.array([[0, 3, 5, 6, 8]], np.uint16), PixelPaddingValue=5, PixelPaddingRangeLimit=0
@@ -177,10 +214,10 @@ def palette_image(*, descriptor: list[int], tables: list[bytes], **attributes: A
 
 
 def test_palette_of_16_bits() -> None:
-    red, green, blue = np.array([[0, 65535], [13107, 0], [0, 0]], "<u2")
+    red, green, blue = np.array([[0, 65535], [13107, 0], [0, 200]], "<u2")
     tables = [red.tobytes(), green.tobytes(), blue.tobytes()]
     frames = shown(palette_image(descriptor=[2, 1, 16], tables=tables))
-    low, high = [0, 0.2, 0], [1, 0, 0]
+    low, high = [0, 0.2, 0], [1, 0, 1 / 255]  # 200 of 65535, rounded to 8 bits
     np.testing.assert_allclose(frames[0, 0], [low, low, high, high], atol=1e-5)
 
 

@@ -1,9 +1,11 @@
 import datetime
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.fhir import times
 from transforms.fhir.datatypes import Period
 from transforms.fhir.times import (
     begun_us,
@@ -105,3 +107,37 @@ def test_known_is_the_later_of_clinical_and_recorded() -> None:
     assert known_us(None, "1970-01-01T00:00:01Z", "x") == 1_000_000
     assert known_us(2_000_000, "1970-01-01T00:00:01Z", "x") == 2_000_000
     assert known_us(1, "1970-01-01T00:00:01Z", "x") == 1_000_000
+
+
+@settings(max_examples=500)
+@given(
+    st.sampled_from(
+        [
+            "2012-05-01T10:11:12-04:00",
+            "2012-05-01T10:11:12.345+14:00",
+            "2012-02-29T23:59:59Z",
+            "2012-12-31T00:00:00.999Z",
+            "0001-01-01T00:00:00+01:00",
+            "9999-12-31T23:59:59-01:00",
+        ]
+    ),
+    st.lists(st.tuples(st.integers(0, 28), st.sampled_from("0123456789-:+TZ., W")), max_size=3),
+)
+def test_the_short_cut_reads_as_the_grammar_does(text: str, changes: list[tuple[int, str]]) -> None:
+    """`_plain_us` may only take what the whole grammar takes, and must read it alike."""
+    for place, character in changes:
+        text = text[:place] + character + text[place + 1 :]
+    plain = times._plain_us(text)
+    with mock.patch.object(times, "_plain_us", return_value=None):
+        try:
+            expected = times._span_us(text, "X")
+        except ValueError:
+            expected = None
+    if plain is None:
+        return
+    assert expected == (plain, plain)
+
+
+def test_the_short_cut_takes_the_usual_forms() -> None:
+    for text in ("2012-05-01T10:11:12-04:00", "2012-05-01T10:11:12.345Z"):
+        assert times._plain_us(text) is not None
