@@ -20,10 +20,12 @@ class ProgressNotes:
         """Notes bytes that a stage has found to do, and bytes it has done."""
         if not self.folder or "://" in self.folder:
             return
-        os.makedirs(self.folder, mode=0o700, exist_ok=True)
-        # A short append is written whole, and the process id keeps the writers apart.
-        with open(os.path.join(self.folder, f"{os.getpid()}.notes"), "a") as file:
-            file.write(f"{stage} {found} {done}\n")
+        path, line = os.path.join(self.folder, f"{os.getpid()}.notes"), f"{stage} {found} {done}\n"
+        try:
+            _append(path, line)
+        except FileNotFoundError:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            _append(path, line)
 
     def totals(self) -> dict[str, tuple[int, int]]:
         """Stage -> bytes (done, found); a line that is still being written waits."""
@@ -36,3 +38,9 @@ class ProgressNotes:
                 sums[stage][0] += int(done)
                 sums[stage][1] += int(found)
         return {stage: (done, found) for stage, (done, found) in sums.items()}
+
+
+def _append(path: str, line: str) -> None:
+    """A short append is written whole, and the process id in the name keeps the writers apart."""
+    with open(path, "ab", buffering=0) as file:
+        file.write(line.encode())

@@ -95,9 +95,7 @@ class _ReadFhir(beam.DoFn):
         if start not in (b"{", b"[", b""):
             self.rows.read["?"] += 1
             self.rows.skipped["not FHIR JSON"] += 1
-        elif unit.name.lower().endswith((".ndjson", ".jsonl")) or sources.looks_like_ndjson(
-            data[: 1 << 20]
-        ):
+        elif unit.name.lower().endswith((".ndjson", ".jsonl")) or sources.looks_like_ndjson(data):
             self.reader.read_lines(data, source_id, 0, self.rows)
         elif start:
             self.reader.read_json(data, source_id, self.rows)

@@ -165,9 +165,12 @@ def looks_like_ndjson(head: bytes) -> bool:
     >>> looks_like_ndjson(b'{\n "a": 1}')
     False
     """
-    line, newline, _ = head.removeprefix(BOM).lstrip().partition(b"\n")
-    line = line.strip()
-    return bool(newline) and line.startswith(b"{") and line.endswith(b"}") and len(line) > 1
+    begin = head.find(b"{")
+    end = head.find(b"\n", begin)
+    if begin < 0 or end < 0 or head[:begin].removeprefix(BOM).strip():
+        return False
+    line = head[begin:end].rstrip()
+    return line.endswith(b"}") and len(line) > 1
 
 
 def is_gzip(head: bytes) -> bool:

@@ -6,6 +6,7 @@ Source: https://github.com/nazrulworld/fhir.resources
 import enum
 import functools
 import importlib
+import json
 import re
 
 import msgspec
@@ -15,7 +16,7 @@ from transforms.errors import InputError
 
 SAMPLE = 256
 
-_STRUCTURE = re.compile(rb'[{}]|"(?:[^"\\]|\\.)*"')
+_SCANNER = json.JSONDecoder()
 
 
 class Validation(enum.StrEnum):
@@ -65,15 +66,16 @@ def locate(unit: bytes, resource_type: str, resource_id: str) -> bytes | None:
     return None
 
 
-def _object_at(unit: bytes, start: int) -> bytes:
-    """The JSON object that begins at `start`."""
-    depth = 0
-    for match in _STRUCTURE.finditer(unit, start):
-        token = match.group()
-        if token == b"{":
-            depth += 1
-        elif token == b"}":
-            depth -= 1
-            if depth == 0:
-                return unit[start : match.end()]
-    return unit[start:]
+def _object_at(unit: bytes, start: int) -> bytes | None:
+    """The JSON object that begins at `start`; None, when Python's own parser does not take it."""
+    for length in (1 << 14, 1 << 18, len(unit)):
+        # A character cut in two at the end is left out: the object ends before it, or is cut too.
+        text = unit[start : start + length].decode(errors="ignore")
+        try:
+            _, end = _SCANNER.raw_decode(text)
+        except json.JSONDecodeError:  # cut short
+            continue
+        except (ValueError, RecursionError):  # a number of thousands of digits, too deep
+            return None
+        return text[:end].encode()
+    return None

@@ -52,3 +52,17 @@ def test_resource_is_located_by_type_and_id(indent: int | None) -> None:
     assert found is not None
     assert json.loads(found) == wanted
     assert locate(data, "Observation", "c") is None
+
+
+@pytest.mark.parametrize("size", [10, 1 << 15, 1 << 19])
+def test_resource_of_any_size_is_located(size: int) -> None:
+    resource = {"resourceType": "Observation", "id": "b", "note": 'é"}{' * (size // 4)}
+    data = json.dumps([resource, {"resourceType": "Observation", "id": "c"}], ensure_ascii=False)
+    found = locate(data.encode(), "Observation", "b")
+    assert found is not None
+    assert json.loads(found) == resource
+
+
+def test_resource_that_the_second_parser_does_not_take_is_not_located() -> None:
+    data = b'{"resourceType": "Observation", "id": "b", "x": ' + b"1" * 5000 + b"}"
+    assert locate(data, "Observation", "b") is None
