@@ -91,13 +91,33 @@ def build_parser() -> argparse.ArgumentParser:
     since = argparse.ArgumentParser(add_help=False)
     since.add_argument("--since", type=_date, metavar="DATE", help="score only what came later")
 
+    splits = argparse.ArgumentParser(add_help=False)
+    splits.add_argument(
+        "--splits",
+        metavar="F",
+        help="subject_id and split (train, tuning, held_out; MEDS), Parquet or CSV",
+    )
+    splits.add_argument("--id-key-file", type=Path, metavar="F", help="for splits by Patient id")
+
     demo = verbs.add_parser("demo", parents=[running], help="a small simulated hospital")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
     verbs.add_parser(
         "ingest", parents=[warehouse, running, reading], help="FHIR and DICOM -> warehouse"
     )
-    verbs.add_parser("train", parents=[models, warehouse, running, as_of], help="train models")
-    verbs.add_parser("evaluate", parents=[models, warehouse, running, as_of], help="held-out rows")
+    train = verbs.add_parser(
+        "train", parents=[models, warehouse, running, as_of, splits], help="train models"
+    )
+    train.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="fields of the models' Config, such as epochs=10",
+    )
+    verbs.add_parser(
+        "evaluate", parents=[models, warehouse, running, as_of, splits], help="held-out rows"
+    )
     score = verbs.add_parser(
         "score", parents=[models, warehouse, running, as_of, since], help="write predictions"
     )

@@ -19,7 +19,7 @@ from transforms.manifest import WriteManifest, read_manifest
 from transforms.parquet import read_files
 from transforms.registry import MODEL, ModelVersion
 from transforms.schemas import PREDICTIONS
-from transforms.splits import HELD_OUT
+from transforms.splits import HELD_OUT, GivenSplits
 
 _DAY = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - times of the engine have no zone
 # The map as a list, which Polars can take apart.
@@ -37,6 +37,8 @@ def evaluate(
     source: Buckets | Sequence[str],
     as_of: datetime.datetime,
     options: PipelineOptions,
+    *,
+    splits: GivenSplits | None = None,
 ) -> dict[str, Evaluation]:
     """Measures of each version on the held-out subjects, by model.
 
@@ -47,7 +49,9 @@ def evaluate(
     for version in versions:
         config = config_of(version, model_defs.find(version.model))
         with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
-            files = labelled_examples(version.model, config, source, as_of, folder, options)
+            files = labelled_examples(
+                version.model, config, source, as_of, folder, options, splits=splits
+            )
             found[version.model] = evaluate_version(
                 version, [path for path, _ in files.get(HELD_OUT, [])], folder, options
             )
@@ -61,6 +65,8 @@ def labelled_examples(
     as_of: datetime.datetime,
     folder: str,
     options: PipelineOptions,
+    *,
+    splits: GivenSplits | None = None,
 ) -> dict[str, list[tuple[str, int]]]:
     """Writes the examples whose label is known -> (Parquet file, rows) by split."""
     definition = model_defs.find(model)
@@ -74,6 +80,7 @@ def labelled_examples(
                 source,
                 utc_without_zone(as_of),
                 f"{folder}/examples",
+                splits,
             )
             | WriteManifest(manifest)
         )

@@ -25,7 +25,7 @@ from transforms.examples import example_schema, read_examples
 from transforms.inference import feature_types
 from transforms.make_examples import Buckets
 from transforms.preprocess import Preprocess, Shard
-from transforms.splits import HELD_OUT, SPLITS, TRAIN, TUNING
+from transforms.splits import HELD_OUT, SPLITS, TRAIN, TUNING, GivenSplits
 
 MIN_EXAMPLES = {TRAIN: 20, TUNING: 1, HELD_OUT: 1}
 _PREPARED = "prepared.json"
@@ -71,10 +71,12 @@ def work_folder(
     source: Buckets | Sequence[str],
     as_of: datetime.datetime,
     models: str,
+    splits: GivenSplits | None = None,
 ) -> str:
     """Where a training of these inputs works."""
     inputs = [
         repr(config),
+        repr(splits),
         as_of.isoformat(),
         feature_types(definition.FEATURES),
         {b: {t: list(paths) for t, paths in files.items()} for b, files in source.files.items()}
@@ -92,6 +94,8 @@ def prepare(
     as_of: datetime.datetime,
     work: str,
     options: PipelineOptions,
+    *,
+    splits: GivenSplits | None = None,
 ) -> Prepared:
     """Fills the working folder, unless it is filled already.
 
@@ -101,7 +105,7 @@ def prepare(
     if os.path.exists(done):
         return _read(done)
     model = model_name(definition)
-    files = labelled_examples(model, config, source, as_of, work, options)
+    files = labelled_examples(model, config, source, as_of, work, options, splits=splits)
     rows = {split: sum(n for _, n in files.get(split, [])) for split in SPLITS}
     for split, needed in MIN_EXAMPLES.items():
         if rows[split] < needed:

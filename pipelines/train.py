@@ -36,7 +36,7 @@ from transforms.make_examples import Buckets
 from transforms.model_card import write_card
 from transforms.preprocess import quiet_tensorflow
 from transforms.registry import ModelVersion
-from transforms.splits import HELD_OUT
+from transforms.splits import HELD_OUT, GivenSplits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +58,15 @@ def train(
     options: PipelineOptions,
     *,
     config: Any = None,
+    splits: GivenSplits | None = None,
     margin: float = MARGIN,
 ) -> Trained | None:
     """Trains one model and stores the version under `models`; None on workers that only help.
 
     `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
-    those known at `as_of` (UTC). Raises: Refused, when there are too few labelled
-    examples; UsageError, for an unknown model.
+    those known at `as_of` (UTC). `splits` decide in place of the hash of the subject.
+
+    Raises: Refused, when there are too few labelled examples; UsageError, for an unknown model.
     """
     quiet_tensorflow()
     from transforms import keras_estimator
@@ -72,11 +74,11 @@ def train(
     definition = model_defs.find(model)
     config = definition.Config() if config is None else config
     as_of = utc_without_zone(as_of)
-    work = work_folder(definition, config, source, as_of, models)
+    work = work_folder(definition, config, source, as_of, models, splits)
     clock = _Clock()
     scope = keras_estimator.strategy()  # before any other TensorFlow operation
     if is_chief():
-        prepared = prepare(definition, config, source, as_of, work, options)
+        prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
     else:
         prepared = wait_for(work)
     clock.lap("prepare")

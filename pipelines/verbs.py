@@ -19,7 +19,9 @@ from transforms.errors import UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
 from transforms.native_logs import load_tensorflow
+from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
+from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
 
 Arguments = argparse.Namespace
@@ -261,6 +263,7 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, chosen_models, models_folder
     from pipelines.train import train
+    from transforms.definition import configured
 
     warehouse = open_warehouse(arguments.warehouse)
     names = chosen_models(arguments.models)
@@ -268,12 +271,22 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     buckets = buckets_of(warehouse)
+    splits = _given_splits(arguments)
+    configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
 
     def work() -> Outcome:
         outcome = Outcome()
         for name in names:
             sys.stderr.write(f"training {name}\n")
-            trained = train(name, buckets, models_folder(warehouse), as_of, options)
+            trained = train(
+                name,
+                buckets,
+                models_folder(warehouse),
+                as_of,
+                options,
+                config=configs[name],
+                splits=splits,
+            )
             if trained is not None:
                 outcome.models[name] = {
                     "version": trained.version.version,
@@ -298,9 +311,10 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     as_of = arguments.as_of or _now()
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
+    splits = _given_splits(arguments)
 
     def work() -> Outcome:
-        found = evaluate(versions, buckets_of(warehouse), as_of, options)
+        found = evaluate(versions, buckets_of(warehouse), as_of, options, splits=splits)
         measures = {name: evaluation.as_json() for name, evaluation in found.items()}
         return Outcome(
             models={
@@ -342,6 +356,12 @@ def _gc(arguments: Arguments, _beam: Sequence[str]) -> None:
         open_warehouse(arguments.warehouse), datetime.datetime.now(datetime.UTC)
     )
     print(f"{files:,} files removed, {size:,} bytes")  # noqa: T201 - the verb's result
+
+
+def _given_splits(arguments: Arguments) -> GivenSplits | None:
+    if arguments.splits is None:
+        return None
+    return read_split_file(arguments.splits, lambda: load_keys(arguments.id_key_file))
 
 
 def _now() -> datetime.datetime:

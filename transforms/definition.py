@@ -3,13 +3,16 @@
 What each part means stands in the docstring of the package `model_defs`.
 """
 
+import dataclasses
 import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import polars as pl
 import pyarrow as pa
 
 from transforms.bucket_tables import Tables
+from transforms.errors import UsageError
 from transforms.prediction_rows import Outputs, Predictions
 
 
@@ -37,6 +40,44 @@ class Definition(Protocol):
 
     def to_predictions(self, outputs: Outputs, /) -> Predictions:
         """What the estimator gives -> score, label, probabilities, interval."""
+
+
+def configured(definition: Definition, settings: Sequence[str]) -> Any:
+    """The definition's Config with `name=value` settings; values are read by the field's type.
+
+    Raises: UsageError, when there is no such field, the value does not fit it, or the Config
+    refuses it.
+    """
+    fields = {field.name: field.type for field in dataclasses.fields(definition.Config)}
+    values = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or name not in fields:
+            raise UsageError(
+                f"--set {setting}: {model_name(definition)} has {', '.join(sorted(fields))}; "
+                "expected NAME=VALUE"
+            )
+        read = _READERS.get(fields[name])
+        if read is None:
+            raise UsageError(f"--set {setting}: {name} cannot be set here")
+        try:
+            values[name] = read(text)
+        except (ValueError, KeyError):
+            kind = getattr(fields[name], "__name__", fields[name])
+            raise UsageError(f"--set {setting}: expected {kind}") from None
+    try:
+        return definition.Config(**values)
+    except ValueError as error:
+        raise UsageError(f"--set {' '.join(settings)}: {error}") from None
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    str: str,
+    bool: {"true": True, "false": False}.__getitem__,
+    tuple[str, ...]: lambda text: tuple(text.split(",")),
+}
 
 
 def model_name(definition: Definition) -> str:

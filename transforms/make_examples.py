@@ -25,7 +25,7 @@ from transforms.examples import (
 )
 from transforms.pixel_files import DicomPixels
 from transforms.sources import open_binary
-from transforms.splits import SPLITS, split_index
+from transforms.splits import SPLITS, GivenSplits, split_index
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,12 +176,14 @@ class _LabelledExamples(beam.DoFn):
         source: "Buckets | Sequence[str]",
         as_of: datetime.datetime,
         folder: str,
+        splits: GivenSplits | None,
     ) -> None:
         self.definition = definition
         self.config = config
         self.source = source
         self.as_of = as_of
         self.folder = folder
+        self.splits = splits
 
     def process(self, number: int) -> Iterator[list[Any]]:
         label = self.definition.LABEL
@@ -199,7 +201,7 @@ class _LabelledExamples(beam.DoFn):
             table = fill_missing(table, self.definition.FEATURES)
         table = label_known(table, label)
         owner = pc.coalesce(table["subject_id"], table["entity_id"])
-        split = split_index(owner.to_numpy())
+        split = (self.splits.of if self.splits else split_index)(owner.to_numpy())
         for index, name in enumerate(SPLITS):
             part = table.filter(pa.array(split == index))
             if part.num_rows:
@@ -219,8 +221,10 @@ def _write(table: pa.Table, path: str) -> None:
 class LabelledExamples(beam.PTransform):
     """Pipeline -> `[split, path, rows]` of Parquet files of examples whose label is known.
 
-    `source` is the warehouse's buckets, or Parquet files of keys, features and label. Each
-    gives one file for each split, of a fixed name: a repeated bundle writes the same again.
+    `source` is the warehouse's buckets, or Parquet files of keys, features and label. `splits`
+    decide in place of the hash of the subject; who is not in them is left out. Each
+    source gives one file for each split, of a fixed name: a repeated bundle writes the same
+    again.
     """
 
     definition: Definition
@@ -228,6 +232,7 @@ class LabelledExamples(beam.PTransform):
     source: Buckets | Sequence[str]
     as_of: datetime.datetime
     folder: str
+    splits: GivenSplits | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -241,7 +246,12 @@ class LabelledExamples(beam.PTransform):
             | beam.Reshuffle()
             | beam.ParDo(
                 _LabelledExamples(
-                    self.definition, self.config, self.source, self.as_of, self.folder
+                    self.definition,
+                    self.config,
+                    self.source,
+                    self.as_of,
+                    self.folder,
+                    self.splits,
                 )
             )
         )

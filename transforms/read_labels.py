@@ -36,12 +36,7 @@ def read_label_file(uri: str, keys: Keys) -> pl.DataFrame:
 
     Raises: UsageError, naming the file's column, when one is missing or of another type.
     """
-    with open_binary(uri) as file:
-        if uri.lower().endswith(".parquet"):
-            frame = pl.read_parquet(file)
-        else:
-            # Ids stay text: those of the warehouse do not fit a float.
-            frame = pl.read_csv(file, infer_schema=False)
+    frame = read_frame(uri)
     for name in ("subject_id", "prediction_time"):
         if name not in frame.columns:
             raise UsageError(f"--labels {uri}: no column {name}")
@@ -49,7 +44,7 @@ def read_label_file(uri: str, keys: Keys) -> pl.DataFrame:
         stem = uri.rsplit("/", 1)[-1].split(".", 1)[0]
         frame = frame.with_columns(model=pl.lit(stem))
     source_id = keys.source_id(uri)
-    subjects = _ids(frame, "subject_id", keys)
+    subjects = subject_ids(frame, keys)
     if subjects.null_count():
         raise UsageError(f"--labels {uri}: subject_id is empty in {subjects.null_count()} rows")
     columns = {
@@ -63,6 +58,20 @@ def read_label_file(uri: str, keys: Keys) -> pl.DataFrame:
     columns["source_id"] = pl.repeat(source_id, frame.height, dtype=pl.Int64, eager=True)
     columns["position"] = pl.int_range(frame.height, eager=True)
     return pl.DataFrame(columns)
+
+
+def read_frame(uri: str) -> pl.DataFrame:
+    """A Parquet or CSV file; of a CSV every column is text."""
+    with open_binary(uri) as file:
+        if uri.lower().endswith(".parquet"):
+            return pl.read_parquet(file)
+        # Ids stay text: those of the warehouse do not fit a float.
+        return pl.read_csv(file, infer_schema=False)
+
+
+def subject_ids(frame: pl.DataFrame, keys: Keys) -> pl.Series:
+    """The column `subject_id`: FHIR Patient ids -> keyed hashes, int64 as they are."""
+    return _ids(frame, "subject_id", keys)
 
 
 def _ids(frame: pl.DataFrame, name: str, keys: Keys) -> pl.Series:

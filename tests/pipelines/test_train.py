@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import model_defs
@@ -11,6 +12,7 @@ from tests.standins import examples as shared
 from tests.standins import logistic
 from transforms import registry
 from transforms.errors import Refused
+from transforms.splits import GivenSplits
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +78,11 @@ def test_ready_files_of_examples_serve_as_buckets_do(trained, hospital, tmp_path
     run = ScoreRun("r", shared.AS_OF, str(tmp_path / "out"))
     ready = score([result.version], [str(path)], run, pipeline_options())
     assert ready.stages["logistic"].written == 200
+
+
+def test_given_splits_decide_who_is_trained_on(hospital, tmp_path):
+    ids = np.arange(1, 201)
+    index = np.where(ids <= 120, 0, np.where(ids <= 150, 1, 2))
+    given = GivenSplits(ids[:180], index[:180])
+    found = train_model("logistic", hospital, tmp_path, splits=given)
+    assert found.rows == {"train": 120, "tuning": 30, "held_out": 30}

@@ -1,6 +1,6 @@
 import numpy as np
 
-from transforms.splits import SHARES, SPLITS, split_index
+from transforms.splits import SHARES, SPLITS, GivenSplits, split_index
 
 SUBJECTS = np.random.default_rng(0).integers(0, 2**63, 50_000)
 
@@ -24,3 +24,11 @@ def test_a_subject_stays_where_it_is():
 
 # Models that were trained would be measured on subjects they have seen, if this ever changed.
 KNOWN = [1, 0, 1, 0, 1, 1, 0, 0]
+
+
+def test_given_splits_decide_and_know_nobody_else():
+    given = GivenSplits(np.array([10, 20, 30]), np.array([2, 0, 1]))
+    assert given.of(np.array([30, 10, 11, 99, 20, 1])).tolist() == [1, 2, -1, -1, 0, -1]
+    assert GivenSplits(np.array([], int), np.array([], int)).of(np.array([1])).tolist() == [-1]
+    other = GivenSplits(np.array([10, 20, 30]), np.array([2, 1, 0]))
+    assert repr(given) != repr(other)
