@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: install demo test check format bench clean
+.PHONY: install demo test check format quality clean
 
 install: $(VENV)/.installed
 
@@ -18,6 +18,11 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n 2
+
+# The public sets, one folder for each model: see docs/QUALITY.md.
+quality: install
+	@test -d "$(QUALITY_DATA)" || { echo "give QUALITY_DATA=FOLDER, the folder of the public sets"; exit 2; }
+	$(BIN)/python -m bench.quality $(QUALITY_DATA)
 
 check: install
 	$(BIN)/ruff format --check .

@@ -7,7 +7,8 @@ A module of this package whose name has no leading underscore is a model. It sta
 
 ENTITY: str                 # "encounter", "study", "patient", …
 FEATURES: pa.Schema         # raw features; each field's metadata: {"unit": …, "meaning": …}
-LABEL: pa.Field             # bool: two classes; string: any number; float32: a quantity
+LABEL: pa.Field             # bool: two classes; string: any number; float32: a quantity;
+                            # or a function of the Config that gives one
 
 @dataclasses.dataclass(frozen=True)
 class Config:               # all with defaults; for Keras also epochs, batch_size, patience
@@ -16,12 +17,26 @@ class Config:               # all with defaults; for Keras also epochs, batch_si
 def examples(tables: Tables, as_of: datetime, config: Config = DEFAULT) -> pl.DataFrame
 def preprocessing_fn(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]      # TF Transform
 def build_model(config: Config) -> tf_keras.Model | ydf.GenericLearner
-def to_predictions(outputs: Outputs) -> Predictions
+def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions
+
+# What it may state besides:
+def gather(tables: Tables, as_of: datetime, config: Config) -> Tables
+def to_extractions(batch: pa.RecordBatch, outputs: Outputs, config: Config) -> pl.DataFrame
+SLICES: tuple[str, ...]     # features by whose values measures are reported too
+SPLIT_BY: str               # how `split` was chosen, for the model card: "by time: …"
 ```
 
 `examples` is pure, deterministic and vectorised over the subjects of one bucket
-(`transforms.bucket_tables.Tables`). Its columns, in this order: `subject_id`, `entity_id` (int64),
-`prediction_time` (Datetime us, UTC without zone), those of FEATURES, LABEL.
+(`transforms.bucket_tables.Tables`). Its columns: `subject_id` (null: about no patient), `entity_id`
+(int64), `prediction_time` (Datetime us, UTC without zone), those of FEATURES, LABEL, and where it
+has them:
+
+- `target_time`: the moment that the prediction is about. No two examples share all four keys.
+- `split`: train, tuning, held_out, or null for none of them. Without it the split follows from a
+  hash of the subject (of the entity, where there is none).
+
+With `gather`, examples need rows of other buckets: it reduces the tables of one bucket to what they
+need, and `examples` is called once, with the rows of all.
 It returns the examples with `prediction_time <= as_of` and reads nothing known at or after `as_of`.
 The features of an example come only from rows with `time < prediction_time` (or without a time,
 which say what never changes); its label may read up to `as_of`, and is null where it is not known
@@ -41,13 +56,22 @@ any number of them, and leaves NaN out of mean and variance.
 `loss={LABEL.name: …}`. An output `contributions`, shape (n, len(FEATURES)), in the order of
 FEATURES, becomes `drivers`. A Config with a field `classes: tuple[str, ...] = ()` receives the
 classes found in training (sorted) through that field; a field `min_delta` says how much less the
-loss on the tuning split must be to count as better. A `ydf` learner is built with
+loss on the tuning split must be to count as better. With a field `members` above 1 as many models
+are trained, with the seeds `seed`, `seed + 1`, …, and the mean of their outputs is the model: an
+output can be anything that has a mean. A `ydf` learner is built with
 `label=LABEL.name` and sees the outputs of `preprocessing_fn` as columns.
 
 `to_predictions` (`transforms.prediction_rows`: Outputs, Predictions) gets numpy arrays: `values`
-by output name, `classes` of a string label. For a forest `values[LABEL.name]` has shape (n,)
-for a bool label (probability of true), (n, classes) for a string label, (n,) for a quantity.
-`values` never hold `contributions`: those have become drivers before.
+by output name, `classes` of a string label; what the tuning split told, such as the calibration
+of probabilities and the cut that decides, is applied or given beside them. For a forest
+`values[LABEL.name]` has shape (n,) for a bool label (probability of true), (n, classes) for a
+string label, (n,) for a quantity. `values` never hold `contributions`: those have become drivers before. Where it gives no interval
+the engine does, for a quantity (90 %, from the residuals of the tuning split) and for two classes
+of an ensemble (what its members say at least and at most).
+
+`to_extractions` gets keys and features as they were scored (text may be dictionary-encoded), and
+gives rows of schemas.EXTRACTIONS without `model`, `run_date`, `model_version`, `run_id` and
+`entity_type`.
 
 TensorFlow, TFT, Keras and ydf are imported inside the functions that need them, so that finding
 a model costs nothing.

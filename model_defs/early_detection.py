@@ -306,7 +306,7 @@ def build_model(config: Config) -> "tf_keras.Model":
     return model
 
 
-def to_predictions(outputs: Outputs) -> Predictions:
+def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
     """Probability of disease -> score, both classes, the decision at DECISION_THRESHOLD."""
     probability: np.ndarray[Any, np.dtype[np.float32]] = (
         np.asarray(outputs.values[LABEL.name]).astype(np.float32, copy=False).reshape(-1)

@@ -297,7 +297,7 @@ def build_model(config: Config) -> "tf_keras.Model":
     return model
 
 
-def to_predictions(outputs: Outputs) -> Predictions:
+def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
     """Probability of a readmission -> score, both classes, the decision at DECISION_THRESHOLD."""
     probability = np.asarray(outputs.values[LABEL.name], dtype=np.float32).reshape(-1)
     return Predictions(

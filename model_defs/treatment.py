@@ -369,7 +369,7 @@ def build_model(config: Config) -> "ydf.GenericLearner":
     )
 
 
-def to_predictions(outputs: Outputs) -> Predictions:
+def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
     """Probability by treatment -> that of the likeliest as score, its class as label."""
     probabilities = np.asarray(outputs.values[LABEL.name], dtype=np.float32)
     return Predictions(

@@ -72,6 +72,22 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="F",
         help="MEDS labels with entity_id, Parquet or CSV, named after the model",
     )
+    reading.add_argument(
+        "--pairs",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="P",
+        help="compounds and targets, Parquet or CSV",
+    )
+    reading.add_argument(
+        "--counts",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="P",
+        help="cases by region and week, Parquet or CSV",
+    )
     reading.add_argument("--validation", choices=["projection", "full"], default="projection")
     reading.add_argument("--buckets", type=_positive, metavar="N", help="of a new warehouse (64)")
     reading.add_argument("--id-key-file", type=Path, metavar="F", help="or NIGHTROUNDS_ID_KEY")
@@ -115,8 +131,17 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="fields of the models' Config, such as epochs=10",
     )
-    verbs.add_parser(
-        "evaluate", parents=[models, warehouse, running, as_of, splits], help="held-out rows"
+    evaluate = verbs.add_parser(
+        "evaluate",
+        parents=[models, warehouse, running, as_of, splits],
+        help="measure champions on held-out rows",
+    )
+    evaluate.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="one model's held-out predictions beside the truth, Parquet",
     )
     score = verbs.add_parser(
         "score", parents=[models, warehouse, running, as_of, since], help="write predictions"

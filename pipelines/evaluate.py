@@ -1,5 +1,6 @@
 """`evaluate`: a version's predictions on the held-out split, beside the labels."""
 
+import dataclasses
 import datetime
 import tempfile
 from collections.abc import Sequence
@@ -11,8 +12,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
 from pipelines.score import ScoreRun, config_of, score
-from transforms.evaluation import Evaluation, evaluate_predictions, slice_groups
-from transforms.examples import KEYS, example_schema, read_examples
+from transforms.definition import label_of, optional
+from transforms.evaluation import Evaluation, beside_truth, evaluate_predictions, slice_groups
+from transforms.examples import example_schema, read_examples
 from transforms.inference import utc_without_zone
 from transforms.make_examples import Buckets, LabelledExamples
 from transforms.manifest import WriteManifest, read_manifest
@@ -22,14 +24,20 @@ from transforms.schemas import PREDICTIONS
 from transforms.splits import HELD_OUT, GivenSplits
 
 _DAY = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - times of the engine have no zone
-# The map as a list, which Polars can take apart.
-_PROBABILITIES = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float32())]))
+# Maps as lists, which Polars can take apart.
+_MAP = pa.list_(pa.struct([("key", pa.string()), ("value", pa.float32())]))
 _PREDICTED = pa.schema(
-    [
-        *(PREDICTIONS.field(name) for name in (*KEYS.names, "score")),
-        pa.field("probabilities", _PROBABILITIES),
-    ]
+    [pa.field(f.name, _MAP) if pa.types.is_map(f.type) else f for f in PREDICTIONS]
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """Measures of a version, and the predictions that they are of, beside the truth."""
+
+    evaluation: Evaluation
+    predictions: pl.DataFrame
+    classes: tuple[str, ...]
 
 
 def evaluate(
@@ -39,8 +47,8 @@ def evaluate(
     options: PipelineOptions,
     *,
     splits: GivenSplits | None = None,
-) -> dict[str, Evaluation]:
-    """Measures of each version on the held-out subjects, by model.
+) -> dict[str, Evaluated]:
+    """Each version on the held-out subjects, by model.
 
     `source` is the warehouse's buckets, or Parquet files of examples of a single model. Labels
     are those known at `as_of` (UTC). Raises: Refused, when a version was changed.
@@ -92,18 +100,17 @@ def labelled_examples(
 
 def evaluate_version(
     version: ModelVersion, examples: Sequence[str], folder: str, options: PipelineOptions
-) -> Evaluation:
+) -> Evaluated:
     """Scores Parquet files of labelled examples as `score` does, and measures the predictions."""
     definition = model_defs.find(version.model)
-    run = ScoreRun("evaluate", _DAY, f"{folder}/predictions-{version.version}")
-    result = score([version], examples, run, options)
-    predictions = read_files([file.path for file in result.files], _PREDICTED)
-    schema = example_schema(definition.FEATURES, definition.LABEL)
-    labelled = pl.DataFrame(read_examples(examples, schema))
-    return evaluate_predictions(
-        pl.DataFrame(predictions),
-        labelled,
-        definition.LABEL,
-        tuple(version.read_json(MODEL)["classes"]),
-        slice_groups(labelled),
-    )
+    label = label_of(definition, config_of(version, definition))
+    tables = ("predictions", "extractions")
+    folders = {table: f"{folder}/{table}-{version.version}" for table in tables}
+    result = score([version], examples, ScoreRun("evaluate", _DAY, folders), options)
+    files = [file.path for file in result.files if file.table == "predictions"]
+    labelled = pl.DataFrame(read_examples(examples, example_schema(definition.FEATURES, label)))
+    groups = slice_groups(labelled, optional(definition, "SLICES") or ())
+    predictions = pl.DataFrame(read_files(files, _PREDICTED))
+    both = beside_truth(predictions, labelled, label, groups)
+    classes = tuple(version.read_json(MODEL)["classes"])
+    return Evaluated(evaluate_predictions(both, label, classes, groups), both, classes)

@@ -1,4 +1,4 @@
-"""`ingest`: FHIR and DICOM files -> the warehouse's tables, every input accounted for."""
+"""`ingest`: files of all kinds -> the warehouse's tables, every input accounted for."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,36 +19,61 @@ from transforms.fhir.validation import Validation
 from transforms.keys import Keys
 from transforms.link import Link
 from transforms.progress_notes import ProgressNotes
+from transforms.read_counts import check_count_file, keyed_counts
 from transforms.read_dicom import ReadDicom
 from transforms.read_fhir import ReadFhir
 from transforms.read_labels import keyed_labels, read_label_file
+from transforms.read_pairs import check_pair_file, keyed_pairs
 from transforms.sources import FindUnits, check_inputs, match_files
 from transforms.warehouse import Warehouse
 from transforms.write_buckets import Run, WriteBuckets
 
-BUCKETED = ("events", "images", "labels", "sources", "crosswalk", "links", "deletions")
+BUCKETED = (
+    "events",
+    "images",
+    "labels",
+    "pairs",
+    "molecules",
+    "counts",
+    "sources",
+    "crosswalk",
+    "links",
+    "deletions",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """What is read: paths of FHIR, of DICOM, of label files."""
+    """What is read: paths of FHIR and of DICOM, and of the files of tables brought along."""
 
     fhir: tuple[str, ...] = ()
     dicom: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
     validation: Validation = Validation.PROJECTION
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to read."""
+        return bool(self.fhir or self.dicom or self.labels or self.pairs or self.counts)
 
     def check(self, keys: Keys) -> None:
         """What is wrong is said before any work.
 
         Raises: UsageError, when a path matches no file, naming argument and path, or when a
-        label file lacks a column or has one of another type.
+        file of labels, pairs or counts lacks a column or has one of another type.
         """
         check_inputs("--fhir", self.fhir)
         check_inputs("--dicom", self.dicom)
         check_inputs("--labels", self.labels)
-        for uri in label_files(self.labels):
+        check_inputs("--pairs", self.pairs)
+        check_inputs("--counts", self.counts)
+        for uri in table_files(self.labels):
             read_label_file(uri, keys)
+        for uri in table_files(self.pairs):
+            check_pair_file(uri)
+        for uri in table_files(self.counts):
+            check_count_file(uri)
 
 
 def ingest(
@@ -96,8 +121,8 @@ def ingest(
     return read_manifest(manifest, context.run_date)
 
 
-def label_files(paths: Sequence[str]) -> list[str]:
-    """The files behind the paths of labels; there are few."""
+def table_files(paths: Sequence[str]) -> list[str]:
+    """The files behind the paths of labels, pairs or counts; there are few."""
     return sorted({file.path for path in paths for file in match_files(path)})
 
 
@@ -118,14 +143,19 @@ def _read(
     if inputs.dicom:
         units = pipeline | "FindDicom" >> FindUnits("read_dicom", inputs.dicom, False, notes)
         readers.append(units | ReadDicom(keys, buckets, notes))
-    if inputs.labels:
-        labels = (
-            pipeline
-            | "LabelFiles" >> beam.Create(label_files(inputs.labels))
-            | "ReadLabels"
-            >> beam.FlatMap(keyed_labels, keys, buckets).with_outputs("counts", main="rows")
-        )
-        readers.append({"rows": labels["rows"], "counts": labels["counts"]})
+    for kind, paths, read_file in (
+        ("Labels", inputs.labels, keyed_labels),
+        ("Pairs", inputs.pairs, keyed_pairs),
+        ("Counts", inputs.counts, keyed_counts),
+    ):
+        if paths:
+            found = (
+                pipeline
+                | f"Find{kind}" >> beam.Create(table_files(paths))
+                | f"Read{kind}"
+                >> beam.FlatMap(read_file, keys, buckets).with_outputs("counts", main="rows")
+            )
+            readers.append({"rows": found["rows"], "counts": found["counts"]})
     for reader in readers:
         for name, collection in reader.items():
             outputs[name].append(collection)

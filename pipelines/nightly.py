@@ -14,12 +14,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 import model_defs
 from pipelines.run import Outcome, RunContext, files_after
 from pipelines.score import ScoreRun, score
+from transforms.bucket_tables import READ_BY_MODELS
 from transforms.errors import UsageError
 from transforms.make_examples import Buckets
 from transforms.registry import ModelVersion, champion
 from transforms.warehouse import Change, Warehouse
-
-_READ_BY_MODELS = ("events", "images", "labels")
 
 
 def models_folder(warehouse: Warehouse) -> str:
@@ -60,7 +59,7 @@ def chosen_models(names: Sequence[str]) -> list[str]:
 def buckets_of(warehouse: Warehouse, changes: Sequence[Change] = ()) -> Buckets:
     """The files that models read, by bucket, as they will be after the changes."""
     files: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for table in _READ_BY_MODELS:
+    for table in READ_BY_MODELS:
         for file in files_after(warehouse, table, changes):
             files[int(str(file.partition[0]))][table].append(file.path)
     sources = [file.path for file in files_after(warehouse, "sources", changes)]
@@ -80,19 +79,24 @@ def score_champions(
 
     Raises: as `pipelines.score.score`.
     """
-    folder = f"{warehouse.folder}/clinical/predictions/data/{context.run_id}"
-    result = score(versions, source, ScoreRun(context.run_id, as_of, folder, since), options)
+    tables = ("predictions", "extractions")
+    folders = {t: f"{warehouse.folder}/clinical/{t}/data/{context.run_id}" for t in tables}
+    result = score(versions, source, ScoreRun(context.run_id, as_of, folders, since), options)
     replaced = tuple((version.model, as_of.date()) for version in versions)
-    before = sum(f.rows for f in warehouse.files("predictions") if f.partition in replaced)
     for model, number in result.unreadable.items():
         if number:
             sys.stderr.write(f"{model}: {number} image files could not be decoded\n")
-    rows = {version.model: 0 for version in versions}
-    for file in result.files:
-        rows[file.model] += file.rows
-    return Outcome(
-        changes=[Change("predictions", replaced, tuple(file.path for file in result.files))],
+    outcome = Outcome(
         stages={stage.stage: stage for stage in result.stages.values()},
-        rows_added={"predictions": sum(rows.values()) - before},
-        predictions=rows,
+        predictions={version.model: 0 for version in versions},
     )
+    for table in tables:
+        before = sum(f.rows for f in warehouse.files(table) if f.partition in replaced)
+        files = [file for file in result.files if file.table == table]
+        if files or before or table == "predictions":
+            outcome.changes.append(Change(table, replaced, tuple(file.path for file in files)))
+            outcome.rows_added[table] = sum(file.rows for file in files) - before
+    for file in result.files:
+        if file.table == "predictions":
+            outcome.predictions[file.model] += file.rows
+    return outcome

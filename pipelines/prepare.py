@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.evaluate import labelled_examples
-from transforms.definition import Definition, model_name
+from transforms.definition import Definition, label_of, model_name
 from transforms.errors import Refused, RunFailed
 from transforms.examples import example_schema, read_examples
 from transforms.inference import feature_types
@@ -113,7 +113,7 @@ def prepare(
                 f"{model}: {rows[split]} examples with a known label in the split {split}, "
                 f"at least {needed} are needed (all splits: {rows})"
             )
-    classes = _classes(definition, [path for path, _ in files[TRAIN]])
+    classes = _classes(definition, config, [path for path, _ in files[TRAIN]])
     shards = {
         split: [(Shard(path, path.replace(".parquet", ".tfrecord")), n) for path, n in files[split]]
         for split in SPLITS
@@ -121,6 +121,7 @@ def prepare(
     with beam.Pipeline(options=options) as pipeline:
         pipeline | Preprocess(
             definition,
+            label_of(definition, config),
             {split: [shard for shard, _ in found] for split, found in shards.items()},
             TRAIN,
             classes,
@@ -132,9 +133,9 @@ def prepare(
     return prepared
 
 
-def _classes(definition: Definition, train_files: list[str]) -> tuple[str, ...]:
+def _classes(definition: Definition, config: Any, train_files: list[str]) -> tuple[str, ...]:
     """The classes of a string label, sorted; none for other labels."""
-    label = definition.LABEL
+    label = label_of(definition, config)
     schema = example_schema(definition.FEATURES, label)
     column = read_examples(train_files, schema.empty_table().select([label.name]).schema)
     found = sorted(str(value) for value in pc.unique(column[label.name]).to_pylist())

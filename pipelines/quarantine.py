@@ -42,7 +42,7 @@ def open_refusals(warehouse: Warehouse) -> pl.DataFrame:
 
 def replay_inputs(warehouse: Warehouse) -> tuple[Inputs, list[str]]:
     """The sources of standing refusals as inputs, and those that are gone."""
-    found: dict[str, set[str]] = {"fhir": set(), "dicom": set()}
+    found: dict[str, set[str]] = {"fhir": set(), "dicom": set(), "pairs": set(), "counts": set()}
     gone = []
     for uri, kind in open_refusals(warehouse).select("uri", "kind").unique().sort("uri").rows():
         # Of an archive all members are read again; what did not change stays as it is.
@@ -51,7 +51,13 @@ def replay_inputs(warehouse: Warehouse) -> tuple[Inputs, list[str]]:
             found[kind].add(path)
         else:
             gone.append(uri)
-    return Inputs(fhir=tuple(sorted(found["fhir"])), dicom=tuple(sorted(found["dicom"]))), gone
+    inputs = Inputs(
+        fhir=tuple(sorted(found["fhir"])),
+        dicom=tuple(sorted(found["dicom"])),
+        pairs=tuple(sorted(found["pairs"])),
+        counts=tuple(sorted(found["counts"])),
+    )
+    return inputs, gone
 
 
 def _exists(uri: str) -> bool:

@@ -74,7 +74,8 @@ def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyC
             if paths:
                 connection.execute(
                     f"CREATE VIEW {name} AS "
-                    f"FROM read_parquet({_paths(paths)}, hive_partitioning = false)"
+                    f"FROM read_parquet({_paths(paths)}, hive_partitioning = false, "
+                    "union_by_name = true)"
                 )
             else:
                 connection.register(name, TABLES[name].schema.empty_table())

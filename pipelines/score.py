@@ -5,7 +5,7 @@ Nothing is published here: the files and the counts go back to the caller.
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -14,8 +14,9 @@ from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
+from transforms.calibration import Calibration
 from transforms.counts import Count, StageCounts
-from transforms.definition import Definition
+from transforms.definition import Definition, label_of, optional
 from transforms.errors import Refused
 from transforms.inference import ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
@@ -30,20 +31,22 @@ class ScoreRun:
     """For when and for whom: `as_of` and `since` in UTC.
 
     Facts known at or after `as_of` are not read; examples whose prediction time is before
-    `since` are left out and counted. `folder` receives `<model>/part-….parquet`.
+    `since` are left out and counted. `folders` by table, of `predictions` and `extractions`,
+    receive `<model>/part-….parquet`.
     """
 
     run_id: str
     as_of: datetime.datetime
-    folder: str
+    folders: Mapping[str, str]
     since: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictionFile:
-    """A Parquet file of schemas.PREDICTIONS."""
+    """A Parquet file of the table `predictions` or `extractions`."""
 
     model: str
+    table: str
     path: str
     rows: int
 
@@ -77,7 +80,7 @@ def score(
     """
     for version in versions:
         verify(version)
-    manifest = f"{run.folder}/score-{run.run_id}.json"
+    manifest = f"{run.folders['predictions']}/score-{run.run_id}.json"
     with beam.Pipeline(options=options) as pipeline:
         _wire(pipeline, versions, source, run) | WriteManifest(manifest)
     entries = read_manifest(manifest)
@@ -110,7 +113,8 @@ def _wire(
         name = version.model
         scoring = scoring_of(version, definition, run.run_id, as_of.date())
         scored = examples[name] | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
-        entries.append(scored | f"Write_{name}" >> WritePredictions(name, f"{run.folder}/{name}"))
+        folders = {table: f"{folder}/{name}" for table, folder in run.folders.items()}
+        entries.append(scored | f"Write_{name}" >> WritePredictions(name, folders))
     return tuple(entries) | beam.Flatten()
 
 
@@ -124,13 +128,17 @@ def scoring_of(
             f"{version.model} {version.version} was trained on other features than the model "
             "definition names now: train again"
         )
+    config = config_of(version, definition)
     return Scoring(
         version=version,
         estimator=described["estimator"],
         features=definition.FEATURES,
-        label=definition.LABEL,
+        label=label_of(definition, config),
         classes=tuple(described["classes"]),
+        config=config,
         to_predictions=definition.to_predictions,
+        calibration=Calibration.from_json(described.get("calibration", {})),
+        to_extractions=optional(definition, "to_extractions"),
         provenance=Provenance(version.model, version.version, run_id, run_date, definition.ENTITY),
     )
 

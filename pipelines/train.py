@@ -27,16 +27,27 @@ from pipelines.prepare import (
     wait_until_done,
     work_folder,
 )
+from pipelines.score import config_of
 from transforms import registry
-from transforms.definition import Definition
-from transforms.evaluation import Evaluation
-from transforms.gate import MARGIN, Decision, decide
-from transforms.inference import FOREST, KERAS, feature_types, utc_without_zone
+from transforms.calibration import Calibration
+from transforms.definition import Definition, label_of, model_name, optional
+from transforms.evaluation import Evaluation, difference
+from transforms.examples import example_schema, read_examples
+from transforms.gate import MARGIN, Decision, decide, gate_measure
+from transforms.inference import (
+    FOREST,
+    KERAS,
+    Scoring,
+    calibrate,
+    feature_types,
+    utc_without_zone,
+)
 from transforms.make_examples import Buckets
 from transforms.model_card import write_card
+from transforms.prediction_rows import Provenance
 from transforms.preprocess import quiet_tensorflow
 from transforms.registry import ModelVersion
-from transforms.splits import HELD_OUT, GivenSplits
+from transforms.splits import HELD_OUT, TUNING, GivenSplits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,12 +100,16 @@ def train(
     if not is_chief():
         wait_until_done(work)
         return None
-    described = _describe(definition, config, prepared, as_of, kind)
+    described = _describe(definition, config, prepared, as_of, kind, splits)
+    calibration = _calibrate(definition, config, f"{work}/built", kind, prepared)
+    described["calibration"] = dataclasses.asdict(calibration)
+    clock.lap("calibrate")
     _write_json(f"{work}/built/{registry.MODEL}", described)
     challenger = _as_version(model, f"{work}/built")
     evaluation, decision = _judge(definition, challenger, prepared, work, models, options, margin)
     _write_json(challenger.file(registry.METRICS), evaluation.as_json())
-    card = write_card(definition, challenger.version, described, evaluation, decision.reason)
+    label = label_of(definition, config)
+    card = write_card(definition, challenger.version, described, evaluation, decision.reason, label)
     Path(challenger.file(registry.CARD)).write_text(card, encoding="utf-8")
     clock.lap("evaluate")
     version = registry.store(challenger.folder, models, model, challenger.version)
@@ -110,21 +125,43 @@ def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, sco
 
     from transforms import forest_estimator, keras_estimator
 
+    graph, built, label = f"{work}/graph", f"{work}/{built_folder()}", label_of(definition, config)
+    shutil.rmtree(built, ignore_errors=True)
+    Path(built).mkdir()
     keras_estimator.fix_seeds(config.seed)
     with scope.scope():
         model = definition.build_model(config)
-    graph, built, label = f"{work}/graph", f"{work}/{built_folder()}", definition.LABEL
-    shutil.rmtree(built, ignore_errors=True)
-    Path(built).mkdir()
     if not isinstance(model, tf_keras.Model):
         if is_chief():
             forest = forest_estimator.fit(model, label, prepared.records(), graph, prepared.classes)
             forest_estimator.export(forest, graph, built)
         return FOREST
-    keras_estimator.fit(model, label, config, prepared.records(), graph, f"{work}/backup")
+    del model  # each member is built with its own seed
+    model = keras_estimator.fit_members(
+        definition, config, prepared.records(), graph, work, built_folder(), scope
+    )
     # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.
     keras_estimator.export(model, definition.FEATURES, graph, f"{built}/saved_model")
     return KERAS
+
+
+def _calibrate(
+    definition: Definition, config: Any, built: str, kind: str, prepared: Prepared
+) -> Calibration:
+    """What the tuning split says about the estimator that was built."""
+    label = label_of(definition, config)
+    scoring = Scoring(
+        version=ModelVersion(model_name(definition), "", built),
+        estimator=kind,
+        features=definition.FEATURES,
+        label=label,
+        classes=prepared.classes,
+        config=config,
+        to_predictions=definition.to_predictions,
+        provenance=Provenance("", "", "", datetime.date(1970, 1, 1), definition.ENTITY),
+    )
+    schema = example_schema(definition.FEATURES, label)
+    return calibrate(scoring, read_examples(prepared.examples(TUNING), schema))
 
 
 def _judge(
@@ -138,14 +175,23 @@ def _judge(
 ) -> tuple[Evaluation, Decision]:
     """The challenger's measures, and the gate: champion and challenger on the same rows."""
     held_out = prepared.examples(HELD_OUT)
-    evaluation = evaluate_version(challenger, held_out, work, options)
+    label = label_of(definition, config_of(challenger, definition))
+    new = evaluate_version(challenger, held_out, work, options)
     champion = registry.champion(models, challenger.model)
-    against = None
-    if champion and champion.read_json(registry.MODEL)["features"] == feature_types(
-        definition.FEATURES
-    ):
-        against = evaluate_version(champion, held_out, work, options)
-    return evaluation, decide(definition.LABEL, evaluation, against, margin)
+    if champion is None or not _comparable(champion, challenger):
+        return new.evaluation, decide(label, new.evaluation, None, None, margin)
+    old = evaluate_version(champion, held_out, work, options)
+    measure = gate_measure(label)
+    between = difference(
+        (new.predictions, new.classes), (old.predictions, old.classes), label, measure
+    )
+    return new.evaluation, decide(label, new.evaluation, old.evaluation, between, margin)
+
+
+def _comparable(champion: ModelVersion, challenger: ModelVersion) -> bool:
+    """Whether both read the same features and say the same label."""
+    described = [version.read_json(registry.MODEL) for version in (champion, challenger)]
+    return all(described[0][name] == described[1][name] for name in ("features", "label"))
 
 
 def _describe(
@@ -154,14 +200,16 @@ def _describe(
     prepared: Prepared,
     as_of: datetime.datetime,
     estimator: str,
+    splits: GivenSplits | None,
 ) -> dict[str, Any]:
     """What model.json says."""
     return {
-        "model": definition.__name__.rpartition(".")[2],
+        "model": model_name(definition),
         "estimator": estimator,
         "features": feature_types(definition.FEATURES),
-        "label": definition.LABEL.name,
+        "label": label_of(definition, config).name,
         "classes": list(prepared.classes),
+        "split": "as given" if splits else optional(definition, "SPLIT_BY") or "by subject",
         "config": dataclasses.asdict(config),
         "as_of": as_of.isoformat(),
         "rows": prepared.rows(),

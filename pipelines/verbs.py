@@ -25,17 +25,10 @@ from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
 
 Arguments = argparse.Namespace
-_PATHS = {"id_key_file", "fhir", "dicom", "labels", "warehouse", "output", "folder", "examples"}
-_NO_SECRETS = (
-    "id_key_file",
-    "fhir",
-    "dicom",
-    "labels",
-    "warehouse",
-    "output",
-    "folder",
-    "examples",
-)
+_PATHS = {
+    *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
+    *("id_key_file", "splits", "warehouse", "output", "folder"),
+}
 
 
 def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -110,14 +103,17 @@ def describe_model(found: Mapping[str, Any]) -> str:
 
 
 def _inputs(arguments: Arguments) -> Inputs:
-    if not (arguments.fhir or arguments.dicom or arguments.labels):
-        raise UsageError("nothing to read: give --fhir, --dicom or --labels")
-    return Inputs(
-        tuple(arguments.fhir),
-        tuple(arguments.dicom),
-        tuple(arguments.labels),
-        Validation(arguments.validation),
+    inputs = Inputs(
+        fhir=tuple(arguments.fhir),
+        dicom=tuple(arguments.dicom),
+        labels=tuple(arguments.labels),
+        pairs=tuple(arguments.pairs),
+        counts=tuple(arguments.counts),
+        validation=Validation(arguments.validation),
     )
+    if not inputs:
+        raise UsageError("nothing to read: give --fhir, --dicom, --labels, --pairs or --counts")
+    return inputs
 
 
 def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
@@ -228,7 +224,7 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     inputs, gone = quarantine.replay_inputs(warehouse)
     for uri in gone:
         sys.stderr.write(f"{uri} is gone: its refusals stay\n")
-    if not (inputs.fhir or inputs.dicom):
+    if not inputs:
         sys.stderr.write("nothing to replay\n")
         return
     context = _context(arguments)
@@ -292,9 +288,9 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
                     "version": trained.version.version,
                     "champion": trained.decision.promoted,
                     "because": trained.decision.reason,
-                    "rows": trained.rows,
+                    "examples": trained.rows,
                     "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
-                    "measures": trained.evaluation.as_json()["measures"],
+                    **trained.evaluation.as_json(),
                 }
         return outcome
 
@@ -307,7 +303,10 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     from pipelines.nightly import buckets_of, chosen_models, named_champions
 
     warehouse = open_warehouse(arguments.warehouse)
-    versions = named_champions(warehouse, chosen_models(arguments.models))
+    names = chosen_models(arguments.models)
+    if arguments.output is not None and len(names) != 1:
+        raise UsageError(f"--output is of one model, not of {', '.join(names)}")
+    versions = named_champions(warehouse, names)
     as_of = arguments.as_of or _now()
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
@@ -315,12 +314,13 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
     def work() -> Outcome:
         found = evaluate(versions, buckets_of(warehouse), as_of, options, splits=splits)
-        measures = {name: evaluation.as_json() for name, evaluation in found.items()}
+        if arguments.output is not None:
+            found[names[0]].predictions.write_parquet(arguments.output)
         return Outcome(
             models={
                 version.model: {
                     "version": version.version,
-                    "measures": measures[version.model]["measures"],
+                    **found[version.model].evaluation.as_json(),
                 }
                 for version in versions
             }

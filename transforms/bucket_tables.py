@@ -5,7 +5,9 @@ examples of a bucket need no other bucket.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +17,7 @@ import pyarrow as pa
 
 from transforms import schemas
 from transforms.parquet import read_files
+from transforms.schemas import TABLES
 
 Float32 = npt.NDArray[np.float32]
 
@@ -53,32 +56,63 @@ def empty(schema: pa.Schema) -> pl.DataFrame:
 class Tables:
     """The rows of one bucket.
 
-    `events` has the columns of schemas.EVENTS, `images` of schemas.IMAGES, `labels` of
-    schemas.LABELS and only rows of the model at hand. No order of rows is promised.
+    The fields are those tables of `transforms.schemas`, with their columns; `labels` has only
+    rows of the model at hand. No order of rows is promised.
     """
 
     events: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.EVENTS))
     images: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.IMAGES))
     labels: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.LABELS))
+    pairs: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.PAIRS))
+    molecules: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.MOLECULES))
+    counts: pl.DataFrame = dataclasses.field(default_factory=lambda: empty(schemas.COUNTS))
     pixels: Pixels = no_pixels
 
+    def seen_by(self, model: str, pixels: Pixels = no_pixels) -> "Tables":
+        """The same for one model: its own labels, and what decodes its pixels."""
+        labels = self.labels.filter(pl.col("model") == model)
+        return dataclasses.replace(self, labels=labels, pixels=pixels)
 
-def read_tables(
-    files: "BucketFiles", model: str, *, with_labels: bool, pixels: Pixels = no_pixels
-) -> Tables:
-    """The Parquet files of one bucket -> its tables, as the model `model` sees them."""
-    return Tables(
-        events=_read(files.get("events", ()), schemas.EVENTS),
-        images=_read(files.get("images", ()), schemas.IMAGES),
-        labels=_read(files.get("labels", ()), schemas.LABELS).filter(pl.col("model") == model)
-        if with_labels
-        else empty(schemas.LABELS),
-        pixels=pixels,
+
+READ_BY_MODELS = tuple(field.name for field in dataclasses.fields(Tables) if field.name != "pixels")
+
+
+def read_tables(files: "BucketFiles", *, with_labels: bool) -> Tables:
+    """The Parquet files of one bucket -> its tables, read once for all models."""
+    wanted = [name for name in READ_BY_MODELS if with_labels or name != "labels"]
+    return _tables(
+        {
+            name: pl.DataFrame(read_files(files[name], TABLES[name].schema))
+            for name in wanted
+            if files.get(name)
+        }
     )
 
 
-def _read(paths: Sequence[str], schema: pa.Schema) -> pl.DataFrame:
-    return pl.DataFrame(read_files(paths, schema)) if paths else empty(schema)
+def _tables(frames: Mapping[str, pl.DataFrame]) -> Tables:
+    """Frames by the names of tables -> Tables; the others are empty."""
+    return dataclasses.replace(Tables(), **frames)  # type: ignore[arg-type] # none is `pixels`
+
+
+def to_ipc(tables: Tables) -> dict[str, bytes]:
+    """Tables -> those with rows as Arrow IPC streams, to travel to where all are gathered."""
+    found = {}
+    for name in READ_BY_MODELS:
+        frame: pl.DataFrame = getattr(tables, name)
+        if frame.height:
+            stream = io.BytesIO()
+            frame.write_ipc_stream(stream, compression="zstd")
+            found[name] = stream.getvalue()
+    return found
+
+
+def from_ipc(parts: Iterable[Mapping[str, bytes]]) -> Tables:
+    """What `to_ipc` made of many buckets -> one Tables with the rows of all."""
+    frames: dict[str, list[pl.DataFrame]] = defaultdict(list)
+    for part in parts:
+        for name, data in part.items():
+            frames[name].append(pl.read_ipc_stream(io.BytesIO(data)))
+    return _tables({name: pl.concat(found) for name, found in frames.items()})
 
 
 BucketFiles = Mapping[str, Sequence[str]]

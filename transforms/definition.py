@@ -23,7 +23,7 @@ class Definition(Protocol):
     __doc__: str | None
     ENTITY: str
     FEATURES: pa.Schema
-    LABEL: pa.Field
+    LABEL: pa.Field | Callable[[Any], pa.Field]
 
     @property
     def Config(self) -> Any:  # noqa: N802 - it is the module's class
@@ -38,8 +38,19 @@ class Definition(Protocol):
     def build_model(self, config: Any, /) -> Any:
         """A compiled Keras model or a ydf learner."""
 
-    def to_predictions(self, outputs: Outputs, /) -> Predictions:
+    def to_predictions(self, outputs: Outputs, config: Any, /) -> Predictions:
         """What the estimator gives -> score, label, probabilities, interval."""
+
+
+def label_of(definition: Definition, config: Any) -> pa.Field:
+    """The label; a definition may let its Config decide on it."""
+    label = definition.LABEL
+    return label if isinstance(label, pa.Field) else label(config)
+
+
+def optional(definition: Definition, name: str) -> Any:
+    """What a definition may state and need not: `gather`, `to_extractions`, `SLICES`; else None."""
+    return getattr(definition, name, None)
 
 
 def configured(definition: Definition, settings: Sequence[str]) -> Any:

@@ -6,6 +6,7 @@ import math
 import pyarrow as pa
 
 from transforms.evaluation import Evaluation
+from transforms.metrics import Estimate
 
 MARGIN = 0.01
 
@@ -28,23 +29,32 @@ def gate_measure(label: pa.Field) -> str:
 
 
 def decide(
-    label: pa.Field, challenger: Evaluation, champion: Evaluation | None, margin: float = MARGIN
+    label: pa.Field,
+    challenger: Evaluation,
+    champion: Evaluation | None,
+    difference: Estimate | None,
+    margin: float = MARGIN,
 ) -> Decision:
-    """Both measured on the same rows -> promoted, when not worse by more than the margin.
+    """Both measured on the same rows -> promoted, when not worse.
 
-    The margin is absolute for AUROC, a share of the champion's error for RMSE. An undefined
-    measure (one class only) passes only where there is no champion.
+    Not worse: by no more than the margin, which is absolute for AUROC and a share of the champion's
+    error for RMSE; and not significantly, that is, the 95 % interval of `difference` (challenger -
+    champion, of paired resamplings of subjects) does not lie wholly on the worse side of 0. An
+    undefined measure (one class only) passes only where there is no champion.
     """
     measure = gate_measure(label)
     new = challenger.measures[measure].value
-    if champion is None:
+    if champion is None or difference is None:
         return Decision(True, f"The first version that can be compared: {measure} {new:.4f}.")
     old = champion.measures[measure].value
-    passed = new <= old * (1 + margin) if measure == "rmse" else new >= old - margin
-    passed = passed and not math.isnan(new)
+    worse = new - old if measure == "rmse" else old - new
+    allowed = margin * old if measure == "rmse" else margin
+    significant = difference.low > 0 if measure == "rmse" else difference.high < 0
+    passed = worse <= allowed and not significant and not math.isnan(new)
     verdict = "not worse than" if passed else "worse than"
     return Decision(
         passed,
         f"On the same {challenger.rows} held-out examples {measure} is {new:.4f}, {verdict} the "
-        f"champion's {old:.4f} (margin {margin}).",
+        f"champion's {old:.4f} (difference {difference.value:+.4f}, 95 % interval "
+        f"{difference.low:+.4f} to {difference.high:+.4f}; margin {margin}).",
     )

@@ -13,13 +13,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from apache_beam.ml.inference.base import ModelHandler
 
-from transforms.prediction_rows import Outputs, Predictions, Provenance, prediction_table
+from transforms.calibration import (
+    Calibration,
+    calibrate_binary,
+    calibrate_classes,
+    calibrate_quantity,
+    with_interval,
+)
+from transforms.examples import batches_of, owners
+from transforms.prediction_rows import (
+    Outputs,
+    Predictions,
+    Provenance,
+    extraction_table,
+    prediction_table,
+)
 from transforms.preprocess import quiet_tensorflow
 from transforms.registry import ModelVersion, local_copy
-from transforms.tensors import encode_text
+from transforms.tensors import encode_text, label_values
 
 KERAS = "keras"
 FOREST = "forest"
@@ -34,22 +49,26 @@ class Estimator(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Scoring:
-    """One version of one model, and for whom it scores."""
+    """One version of one model, the Config it was trained with, and for whom it scores."""
 
     version: ModelVersion
     estimator: str
     features: pa.Schema
     label: pa.Field
     classes: tuple[str, ...]
-    to_predictions: Callable[[Outputs], Predictions]
+    config: Any
+    to_predictions: Callable[[Outputs, Any], Predictions]
     provenance: Provenance
+    calibration: Calibration = dataclasses.field(default_factory=Calibration)
+    to_extractions: Callable[[pa.RecordBatch, Outputs, Any], pl.DataFrame] | None = None
 
 
 class Scored(NamedTuple):
-    """Rows of PREDICTIONS and how many rows were refused, by reason."""
+    """Rows of PREDICTIONS, how many rows were refused, by reason, and rows of EXTRACTIONS."""
 
     rows: pa.Table
     refused: Counter[str]
+    extractions: pa.Table | None = None
 
 
 def load_estimator(scoring: Scoring) -> Estimator:
@@ -68,19 +87,26 @@ def load_estimator(scoring: Scoring) -> Estimator:
 def score_batch(estimator: Estimator, batch: pa.RecordBatch, scoring: Scoring) -> Scored:
     """Keys and features -> prediction rows; rows that cannot be scored are refused."""
     refused: Counter[str] = Counter()
-    tables = []
+    tables, extractions = [], []
     batch = encode_text(batch, scoring.features)
-    for part, outputs in predict_parts(estimator, batch, refused):
-        predictions = scoring.to_predictions(outputs)
+    for part, raw in predict_parts(estimator, batch, refused):
+        outputs = scoring.calibration.apply(raw, scoring.label)
+        predictions = scoring.to_predictions(outputs, scoring.config)
+        predictions = with_interval(predictions, outputs, scoring.label)
         finite = np.isfinite(predictions.score)
         table = prediction_table(part, scoring.features, outputs, predictions, scoring.provenance)
         if not finite.all():
             refused["score is not finite"] += int((~finite).sum())
             table = table.filter(pa.array(finite))
         tables.append(table)
-    if not tables:
-        return Scored(pa.table({}), refused)
-    return Scored(pa.concat_tables(tables), refused)
+        if scoring.to_extractions is not None:
+            found = scoring.to_extractions(part, outputs, scoring.config)
+            extractions.append(extraction_table(found, scoring.provenance))
+    return Scored(
+        pa.concat_tables(tables) if tables else pa.table({}),
+        refused,
+        pa.concat_tables(extractions) if extractions else None,
+    )
 
 
 def predict_parts(
@@ -105,6 +131,32 @@ def predict_parts(
     half = batch.num_rows // 2
     yield from predict_parts(estimator, batch.slice(0, half), refused)
     yield from predict_parts(estimator, batch.slice(half), refused)
+
+
+def calibrate(scoring: Scoring, tuning: pa.Table) -> Calibration:
+    """Labelled examples of the tuning split -> the calibration of a version without one."""
+    estimator = load_estimator(scoring)
+    label, refused = scoring.label, Counter[str]()
+    found, truths, subjects = [], [], []
+    for batch in batches_of(tuning):
+        text = encode_text(batch, scoring.features)
+        for part, outputs in predict_parts(estimator, text, refused):
+            if pa.types.is_float32(label.type):
+                found.append(scoring.to_predictions(outputs, scoring.config).score)
+            else:
+                found.append(outputs.values[label.name])
+            truth = pa.chunked_array([part.column(label.name)])
+            truths.append(label_values(truth, label, scoring.classes))
+            subjects.append(owners(pa.Table.from_batches([part])))
+    if not found:
+        return Calibration()
+    said, truth, owner = (np.concatenate(parts) for parts in (found, truths, subjects))
+    if pa.types.is_float32(label.type):
+        return calibrate_quantity(said, truth)
+    if pa.types.is_boolean(label.type):
+        return calibrate_binary(said.reshape(-1), truth, owner)
+    known = truth >= 0  # a class that training never saw
+    return calibrate_classes(said[known], truth[known], owner[known])
 
 
 class ScoreBatches(ModelHandler[pa.RecordBatch, Scored, Estimator]):

@@ -4,6 +4,7 @@ Source: https://www.tensorflow.org/guide/distributed_training,
 https://www.tensorflow.org/tutorials/distribute/multi_worker_with_keras
 """
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from transforms import tensors
+from transforms.calibration import HIGH, LOW
+from transforms.definition import Definition, label_of
 from transforms.prediction_rows import (
     CONTRIBUTIONS,
     DRIVER_CONTRIBUTION,
@@ -106,6 +109,57 @@ def fit(
             ),
         ],
     )
+
+
+def fit_members(
+    definition: Definition,
+    config: Any,
+    records: Mapping[str, Sequence[str]],
+    graph_folder: str,
+    work: str,
+    built: str,
+    scope: Any,
+) -> Any:
+    """Trains the `members` that the Config asks for (1 without that field) -> one model of all.
+
+    Member i has the seed `config.seed + i`. A run that was killed goes on with the member, and the
+    epoch, that it was at: whole members are kept in `work`, by each process under the name of the
+    folder `built` that it exports to.
+    """
+    members = []
+    for number in range(getattr(config, "members", 1)):
+        own = dataclasses.replace(config, seed=config.seed + number)
+        fix_seeds(own.seed)
+        with scope.scope():
+            model = definition.build_model(own)
+        whole = f"{work}/{built}-member-{number}.weights.h5"
+        if os.path.exists(whole):
+            model.load_weights(whole)
+        else:
+            label = label_of(definition, own)
+            fit(model, label, own, records, graph_folder, f"{work}/backup-{number}")
+            model.save_weights(f"{whole}.part.h5")
+            os.replace(f"{whole}.part.h5", whole)
+        members.append(model)
+    return members[0] if len(members) == 1 else _mean(members, label_of(definition, config).name)
+
+
+def _mean(members: Sequence[Any], label: str) -> Any:
+    """Keras models of one architecture -> a model of the mean of each of their outputs.
+
+    Beside it the least and the largest of the outputs named after the label.
+    """
+    import tf_keras
+
+    inputs = members[0].input
+    for number, member in enumerate(members):
+        member._name = f"member_{number}"  # Keras has no other way to tell them apart
+    outputs = [member(inputs) for member in members]
+    mean = {n: tf_keras.layers.Average()([o[n] for o in outputs]) for n in outputs[0]}
+    stacked = [o[label] for o in outputs]
+    mean[label + LOW] = tf_keras.layers.Minimum()(stacked)
+    mean[label + HIGH] = tf_keras.layers.Maximum()(stacked)
+    return tf_keras.Model(inputs, mean)
 
 
 def export(model: Any, features: pa.Schema, graph_folder: str, folder: str) -> None:

@@ -104,6 +104,14 @@ class Keys:
         """Medication id -> link key of its codes."""
         return self.hash(f"medication/{medication_id}")
 
+    def pair_id(self, compound: str, target: str) -> int:
+        """Names of a compound and a target -> pair_id."""
+        return self.hash(f"pair/{len(compound)}/{compound}/{target}")
+
+    def region_id(self, series: str, region: str) -> int:
+        """What is counted and where -> region_id."""
+        return self.hash(f"region/{len(series)}/{series}/{region}")
+
 
 def load_keys(key_file: Path | None) -> Keys:
     """The key from a file (surrounding white space dropped), else from NIGHTROUNDS_ID_KEY.

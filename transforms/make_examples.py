@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -12,20 +12,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.bucket_tables import BucketFiles, read_tables
-from transforms.definition import Definition, model_name
+from transforms.bucket_tables import BucketFiles, Tables, from_ipc, read_tables, to_ipc
+from transforms.definition import Definition, label_of, model_name, optional
 from transforms.examples import (
+    SPLIT,
     batch_rows,
     batches_of,
     example_schema,
     fill_missing,
     label_known,
     make_examples,
+    owners,
     read_examples,
+    with_optional,
 )
 from transforms.pixel_files import DicomPixels
 from transforms.sources import open_binary
-from transforms.splits import SPLITS, GivenSplits, split_index
+from transforms.splits import SPLITS, GivenSplits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,40 +42,67 @@ class Buckets:
     sources: Sequence[str] = ()
 
 
-class _ExamplesToScore(beam.DoFn):
-    """Bucket -> (tagged by model) record batches of keys and features, and counts."""
+@dataclasses.dataclass(frozen=True)
+class _Making:
+    """A model's examples for scoring: of one bucket, or of what was gathered from all."""
 
-    def __init__(
-        self,
-        definitions: Sequence[tuple[Definition, Any]],
-        buckets: Buckets,
-        as_of: datetime.datetime,
-        since: datetime.datetime | None,
-    ) -> None:
-        self.definitions = {model_name(d): (d, config) for d, config in definitions}
+    definition: Definition
+    config: Any
+    as_of: datetime.datetime
+    since: datetime.datetime | None
+
+    def gather(self, tables: Tables) -> Tables:
+        found: Tables = optional(self.definition, "gather")(tables, self.as_of, self.config)
+        return found
+
+    def outputs(self, tables: Tables, pixels: DicomPixels) -> Iterator[Any]:
+        """Counts, and record batches of keys and features tagged by model."""
+        model = model_name(self.definition)
+        table = make_examples(
+            self.definition, tables.seen_by(model, pixels), self.as_of, self.config
+        )
+        table = table.select(example_schema(self.definition.FEATURES).names)
+        yield _count(model, "read", "", table.num_rows)
+        for why, number in sorted(pixels.unreadable.items()):
+            yield _count(model, "unreadable", why, number)
+        if self.since is not None:
+            recent = table.filter(pc.greater_equal(table["prediction_time"], self.since))
+            yield _count(model, "skipped", BEFORE_SINCE, table.num_rows - recent.num_rows)
+            table = recent
+        for batch in batches_of(table):
+            yield beam.pvalue.TaggedOutput(model, batch)
+
+
+class _ReadBucket(beam.DoFn):
+    """Bucket -> examples of the models that need no other, what the others gather, and counts."""
+
+    def __init__(self, making: Sequence[_Making], buckets: Buckets) -> None:
+        self.making = making
         self.buckets = buckets
-        self.as_of = as_of
-        self.since = since
 
     def process(self, bucket: int) -> Iterator[Any]:
-        for model, (definition, config) in self.definitions.items():
-            pixels = DicomPixels(self.buckets.sources)
-            tables = read_tables(
-                self.buckets.files[bucket], model, with_labels=False, pixels=pixels
-            )
-            table = make_examples(definition, tables, self.as_of, config)
-            table = table.select(example_schema(definition.FEATURES).names)
-            yield _count(model, "read", "", table.num_rows)
-            for why, number in sorted(pixels.unreadable.items()):
-                yield _count(model, "unreadable", why, number)
-            if self.since is not None:
-                recent = table.filter(pc.greater_equal(table["prediction_time"], self.since))
-                yield _count(model, "skipped", BEFORE_SINCE, table.num_rows - recent.num_rows)
-                table = recent
-            for batch in batches_of(table):
-                yield beam.pvalue.TaggedOutput(model, batch)
+        tables = read_tables(self.buckets.files[bucket], with_labels=False)
+        for making in self.making:
+            model = model_name(making.definition)
+            if optional(making.definition, "gather") is None:
+                yield from making.outputs(tables, DicomPixels(self.buckets.sources))
+            else:
+                part = making.gather(tables.seen_by(model))
+                yield beam.pvalue.TaggedOutput(_GATHERED, (model, to_ipc(part)))
 
 
+class _ExamplesOfGathered(beam.DoFn):
+    """(model, what it gathered of every bucket) -> its examples, and counts."""
+
+    def __init__(self, making: Sequence[_Making]) -> None:
+        self.making = {model_name(m.definition): m for m in making}
+
+    def process(self, element: tuple[str, Iterable[Mapping[str, bytes]]]) -> Iterator[Any]:
+        model, parts = element
+        yield from self.making[model].outputs(from_ipc(parts), DicomPixels([]))
+
+
+_GATHERED = "gathered"
 BEFORE_SINCE = "before since"
 
 
@@ -84,8 +114,8 @@ def _count(model: str, field: str, reason: str, number: int) -> list[Any]:
 class ExamplesToScore(beam.PTransform):
     """Pipeline -> {model: record batches} and, under `counts`, entries of the manifest.
 
-    All models read a bucket before the next bucket is touched. Each definition comes with the
-    Config that its version was trained with.
+    A bucket is read once, for all models. Each definition comes with the Config that its version
+    was trained with.
     """
 
     definitions: Sequence[tuple[Definition, Any]]
@@ -98,16 +128,29 @@ class ExamplesToScore(beam.PTransform):
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
         """Buckets are spread over the workers; a bucket is one unit of work."""
+        making = [_Making(d, config, self.as_of, self.since) for d, config in self.definitions]
         models = [model_name(definition) for definition, _ in self.definitions]
+        gathers = [optional(definition, "gather") is not None for definition, _ in self.definitions]
         outputs = (
             pipeline
             | beam.Create(sorted(self.buckets.files))
             | beam.Reshuffle()
-            | beam.ParDo(
-                _ExamplesToScore(self.definitions, self.buckets, self.as_of, self.since)
-            ).with_outputs(*models, main="counts")
+            | beam.ParDo(_ReadBucket(making, self.buckets)).with_outputs(
+                _GATHERED, *models, main="counts"
+            )
         )
-        return {name: outputs[name] for name in ["counts", *models]}
+        if not any(gathers):
+            return {name: outputs[name] for name in ["counts", *models]}
+        gathered = (
+            outputs[_GATHERED]
+            | beam.GroupByKey()
+            | beam.ParDo(_ExamplesOfGathered(making)).with_outputs(*models, main="counts")
+        )
+        found = {
+            name: (gathered if gathers_it else outputs)[name]
+            for name, gathers_it in zip(models, gathers, strict=True)
+        }
+        return {"counts": (outputs["counts"], gathered["counts"]) | beam.Flatten(), **found}
 
 
 class _ReadyExamples(beam.DoFn):
@@ -126,7 +169,8 @@ class _ReadyExamples(beam.DoFn):
         ):
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=self.schema.names)
-                table = _cast(table.select(self.schema.names), self.schema)
+                table = with_optional(table, self.schema).select(self.schema.names)
+                table = _cast(table, self.schema)
                 read += table.num_rows
                 for batch in table.to_batches(max_chunksize=batch_rows(table)):
                     yield beam.pvalue.TaggedOutput(self.model, batch)
@@ -166,48 +210,61 @@ class ReadyExamples(beam.PTransform):
         return {"counts": outputs["counts"], model: outputs[model]}
 
 
-class _LabelledExamples(beam.DoFn):
-    """Bucket, or (number, Parquet file) -> `[split, path, rows]` for every split's file."""
+@dataclasses.dataclass(frozen=True)
+class _Labelled:
+    """Tables of one bucket or of all, or a Parquet file -> a file of examples for each split."""
 
-    def __init__(
-        self,
-        definition: Definition,
-        config: Any,
-        source: "Buckets | Sequence[str]",
-        as_of: datetime.datetime,
-        folder: str,
-        splits: GivenSplits | None,
-    ) -> None:
-        self.definition = definition
-        self.config = config
-        self.source = source
-        self.as_of = as_of
-        self.folder = folder
-        self.splits = splits
+    definition: Definition
+    config: Any
+    as_of: datetime.datetime
+    folder: str
+    splits: GivenSplits | None
 
-    def process(self, number: int) -> Iterator[list[Any]]:
-        label = self.definition.LABEL
-        if isinstance(self.source, Buckets):
-            tables = read_tables(
-                self.source.files[number],
-                model_name(self.definition),
-                with_labels=True,
-                pixels=DicomPixels(self.source.sources),
-            )
-            table = make_examples(self.definition, tables, self.as_of, self.config)
-        else:
-            schema = example_schema(self.definition.FEATURES, label)
-            table = read_examples([self.source[number]], schema)
-            table = fill_missing(table, self.definition.FEATURES)
-        table = label_known(table, label)
-        owner = pc.coalesce(table["subject_id"], table["entity_id"])
-        split = (self.splits.of if self.splits else split_index)(owner.to_numpy())
+    def of_tables(self, number: int, tables: Tables) -> Iterator[list[Any]]:
+        """`[split, path, rows]` of the examples of those tables."""
+        table = make_examples(self.definition, tables, self.as_of, self.config)
+        yield from self._write(number, table)
+
+    def of_file(self, number: int, path: str) -> Iterator[list[Any]]:
+        """`[split, path, rows]` of ready examples."""
+        features = self.definition.FEATURES
+        schema = example_schema(features, label_of(self.definition, self.config))
+        yield from self._write(number, fill_missing(read_examples([path], schema), features))
+
+    def _write(self, number: int, table: pa.Table) -> Iterator[list[Any]]:
+        table = label_known(table, label_of(self.definition, self.config))
         for index, name in enumerate(SPLITS):
-            part = table.filter(pa.array(split == index))
+            if self.splits is None:
+                part = table.filter(pc.equal(table[SPLIT], name))
+            else:
+                part = table.filter(pa.array(self.splits.of(owners(table)) == index))
             if part.num_rows:
                 path = f"{self.folder}/{name}-{number:05d}.parquet"
                 _write(part, path)
                 yield [name, path, part.num_rows]
+
+
+class _LabelledExamples(beam.DoFn):
+    """Bucket, or number of a Parquet file -> `[split, path, rows]`, or what is gathered of it."""
+
+    def __init__(self, labelled: _Labelled, source: "Buckets | Sequence[str]") -> None:
+        self.labelled = labelled
+        self.source = source
+
+    def process(self, number: int) -> Iterator[Any]:
+        if not isinstance(self.source, Buckets):
+            yield from self.labelled.of_file(number, self.source[number])
+            return
+        definition = self.labelled.definition
+        tables = read_tables(self.source.files[number], with_labels=True).seen_by(
+            model_name(definition), DicomPixels(self.source.sources)
+        )
+        gather = optional(definition, "gather")
+        if gather is None:
+            yield from self.labelled.of_tables(number, tables)
+        else:
+            part = gather(tables, self.labelled.as_of, self.labelled.config)
+            yield beam.pvalue.TaggedOutput(_GATHERED, (0, to_ipc(part)))
 
 
 def _write(table: pa.Table, path: str) -> None:
@@ -238,20 +295,20 @@ class LabelledExamples(beam.PTransform):
         super().__init__()
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        """Buckets, or files, are spread over the workers."""
+        """Buckets, or files, are spread over the workers; what is gathered goes to one."""
         found = self.source.files if isinstance(self.source, Buckets) else range(len(self.source))
-        return (
+        labelled = _Labelled(self.definition, self.config, self.as_of, self.folder, self.splits)
+        outputs = (
             pipeline
             | beam.Create(sorted(found))
             | beam.Reshuffle()
-            | beam.ParDo(
-                _LabelledExamples(
-                    self.definition,
-                    self.config,
-                    self.source,
-                    self.as_of,
-                    self.folder,
-                    self.splits,
-                )
+            | beam.ParDo(_LabelledExamples(labelled, self.source)).with_outputs(
+                _GATHERED, main="files"
             )
         )
+        gathered = (
+            outputs[_GATHERED]
+            | beam.GroupByKey()
+            | beam.FlatMapTuple(lambda n, parts: labelled.of_tables(n, from_ipc(parts)))
+        )
+        return (outputs["files"], gathered) | beam.Flatten()

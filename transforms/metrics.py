@@ -127,6 +127,13 @@ def quantity_measures(predicted: Float, actual: Float) -> Measures:
     }
 
 
+def minus(
+    first: Callable[[Float], float], second: Callable[[Float], float]
+) -> Callable[[Float], float]:
+    """Two measures of the same rows -> their difference, which `estimate` resamples in pairs."""
+    return lambda weight: first(weight) - second(weight)
+
+
 def estimate(
     measures: Measures, subject: Int, *, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Estimate]:

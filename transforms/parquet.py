@@ -23,7 +23,8 @@ def read_files(
     tables = []
     for path in paths:
         with open_binary(path) as file:
-            table = pq.read_table(file, columns=schema.names)
+            has = pq.read_schema(file).names
+            table = pq.read_table(file, columns=[name for name in schema.names if name in has])
         for field in schema:
             if field.name not in table.column_names:
                 table = table.append_column(field.name, pa.nulls(table.num_rows, field.type))

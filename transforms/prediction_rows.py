@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
 from transforms.input_hash import hash_rows
-from transforms.schemas import PREDICTIONS
+from transforms.schemas import EXTRACTIONS, PREDICTIONS
 
 CONTRIBUTIONS = "contributions"
 DRIVER_INDEX = "driver_index"
@@ -26,10 +27,18 @@ class Outputs:
 
     `values` are arrays by output name, their first axis is n. `classes` are those of a string
     label, in the order of the last axis of `values[LABEL.name]`; empty for other labels.
+
+    What the tuning split tells (`transforms.calibration`): probabilities are calibrated already;
+    `cut` is the probability from which on a bool label is decided for; `residuals`, float32 (k,),
+    are rising quantiles of truth - score of a quantity, (0,) before they are known.
     """
 
     values: Mapping[str, Array]
     classes: tuple[str, ...] = ()
+    cut: float = 0.5
+    residuals: npt.NDArray[np.float32] = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.float32)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +47,9 @@ class Predictions:
 
     `score` is float32 (n,). `classes` names the k classes of `probabilities`, float32 (n, k);
     both empty and None for a quantity. `label` is int (n,): index of the class decided for, -1
-    for none. The intervals are float32 (n,).
+    for none. The intervals are float32 (n,). `quantiles`: the names of the levels, as "0.025",
+    and their values, float32 (n, q), rising along the last axis. `advice`: what the model's rule
+    says to do, for each. `picture`: a small PNG, or None, for each.
     """
 
     score: npt.NDArray[np.float32]
@@ -47,6 +58,9 @@ class Predictions:
     label: npt.NDArray[np.integer[Any]] | None = None
     interval_low: npt.NDArray[np.float32] | None = None
     interval_high: npt.NDArray[np.float32] | None = None
+    quantiles: tuple[tuple[str, ...], npt.NDArray[np.float32]] | None = None
+    advice: Sequence[str] | None = None
+    picture: Sequence[bytes | None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +88,7 @@ def prediction_table(
     """
     rows = batch.num_rows
     classes, label = predictions.classes, predictions.label
+    levels, quantiles = predictions.quantiles or ((), None)
     columns: dict[str, pa.Array] = {
         "model": _constant(provenance.model, rows),
         "run_date": pa.repeat(pa.scalar(provenance.run_date, pa.date32()), rows),
@@ -83,16 +98,39 @@ def prediction_table(
         "entity_type": _constant(provenance.entity_type, rows),
         "entity_id": batch.column("entity_id"),
         "prediction_time": batch.column("prediction_time"),
+        "target_time": batch.column("target_time"),
         "score": _floats(predictions.score, rows),
         "label": _text(np.full(rows, -1) if label is None else label, classes),
-        "probabilities": _probabilities(predictions, rows),
+        "probabilities": _by_name(classes, predictions.probabilities, rows),
         "interval_low": _floats(predictions.interval_low, rows),
         "interval_high": _floats(predictions.interval_high, rows),
+        "quantiles": _by_name(levels, quantiles, rows),
+        "advice": pa.nulls(rows, pa.string())
+        if predictions.advice is None
+        else pa.array(predictions.advice, pa.string()).dictionary_encode(),
         "drivers": _drivers(outputs, features.names, rows),
+        "picture": pa.array(predictions.picture or [None] * rows, pa.binary()),
         "input_hash": pa.array(hash_rows(batch.select(features.names))),
     }
     fields = [pa.field(f.name, columns[f.name].type, f.nullable, f.metadata) for f in PREDICTIONS]
     return pa.Table.from_arrays([columns[f.name] for f in PREDICTIONS], schema=pa.schema(fields))
+
+
+def extraction_table(found: pl.DataFrame, provenance: Provenance) -> pa.Table:
+    """What `to_extractions` gives -> rows of EXTRACTIONS.
+
+    Raises: polars.exceptions.ColumnNotFoundError, when it lacks a column.
+    """
+    same = {
+        "model": provenance.model,
+        "run_date": provenance.run_date,
+        "model_version": provenance.model_version,
+        "run_id": provenance.run_id,
+        "entity_type": provenance.entity_type,
+    }
+    frame = found.with_columns(pl.lit(value).alias(name) for name, value in same.items())
+    table: pa.Table = frame.select(EXTRACTIONS.names).to_arrow().cast(EXTRACTIONS)
+    return table
 
 
 def _constant(text: str, rows: int) -> pa.Array:
@@ -113,14 +151,16 @@ def _floats(values: npt.NDArray[np.float32] | None, rows: int) -> pa.Array:
     return pa.array(values.astype(np.float32, copy=False))
 
 
-def _probabilities(predictions: Predictions, rows: int) -> pa.Array:
-    if predictions.probabilities is None:
-        return pa.nulls(rows, PREDICTIONS.field("probabilities").type)
-    count = len(predictions.classes)
-    keys = _text(np.tile(np.arange(count), rows), predictions.classes)
-    values = _floats(np.ascontiguousarray(predictions.probabilities).reshape(-1), rows * count)
-    offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * count)
-    return pa.MapArray.from_arrays(offsets, keys, values)
+def _by_name(names: Sequence[str], values: npt.NDArray[np.float32] | None, rows: int) -> pa.Array:
+    """Values (n, names) -> a map for each row; null where the model gives none."""
+    if values is None:
+        return pa.nulls(rows, pa.map_(pa.string(), pa.float32()))
+    count = len(names)
+    keys = _text(np.tile(np.arange(count), rows), names)
+    flat = _floats(np.ascontiguousarray(values).reshape(-1), rows * count)
+    return pa.MapArray.from_arrays(
+        pa.array(np.arange(rows + 1, dtype=np.int32) * count), keys, flat
+    )
 
 
 def _drivers(outputs: Outputs, names: Sequence[str], rows: int) -> pa.Array:

@@ -37,6 +37,7 @@ class Preprocess(beam.PTransform):
     """
 
     definition: Definition
+    label_field: pa.Field
     shards: Mapping[str, Sequence[Shard]]
     train_split: str
     classes: tuple[str, ...]
@@ -69,7 +70,7 @@ class Preprocess(beam.PTransform):
             | "ReshuffleShards" >> beam.Reshuffle()
             | "WriteRecords"
             >> beam.ParDo(
-                _WriteRecords(features, self.definition.LABEL, self.classes, self.graph_folder),
+                _WriteRecords(features, self.label_field, self.classes, self.graph_folder),
                 beam.pvalue.AsList(written),
             )
         )

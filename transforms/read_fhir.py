@@ -1,4 +1,4 @@
-"""FHIR files -> rows of events, links, crosswalk and deletions; each resource accounted for."""
+"""FHIR files -> rows of the warehouse's tables; each resource accounted for."""
 
 import dataclasses
 import gc
@@ -60,7 +60,8 @@ class _ReadFhir(beam.DoFn):
         source_id = self.keys.source_id(unit.name)
         try:
             for _ in self._read(unit, source_id):
-                if len(self.rows.events) + len(self.rows.pending) >= _FLUSH_ROWS:
+                rows = self.rows
+                if len(rows.events) + len(rows.pending) + len(rows.molecules) >= _FLUSH_ROWS:
                     yield from self._flush()
         except _UNREADABLE as error:
             # The bytes are not there to keep: the source's URI tells which file to look at.
@@ -127,6 +128,7 @@ class _ReadFhir(beam.DoFn):
             ("links", rows.links),
             ("crosswalk", rows.crosswalk),
             ("deletions", rows.deletions),
+            ("molecules", rows.molecules),
             ("quarantine", rows.quarantine),
             ("sources", self.sources),
         ):

@@ -19,7 +19,7 @@ from transforms.counts import Count
 from transforms.errors import UsageError
 from transforms.keys import Keys
 from transforms.schemas import TABLES
-from transforms.sources import open_binary
+from transforms.table_files import file_stem, read_frame
 
 STAGE = "read_labels"
 _VALUES = {
@@ -41,8 +41,7 @@ def read_label_file(uri: str, keys: Keys) -> pl.DataFrame:
         if name not in frame.columns:
             raise UsageError(f"--labels {uri}: no column {name}")
     if "model" not in frame.columns:
-        stem = uri.rsplit("/", 1)[-1].split(".", 1)[0]
-        frame = frame.with_columns(model=pl.lit(stem))
+        frame = frame.with_columns(model=pl.lit(file_stem(uri)))
     source_id = keys.source_id(uri)
     subjects = subject_ids(frame, keys)
     if subjects.null_count():
@@ -58,15 +57,6 @@ def read_label_file(uri: str, keys: Keys) -> pl.DataFrame:
     columns["source_id"] = pl.repeat(source_id, frame.height, dtype=pl.Int64, eager=True)
     columns["position"] = pl.int_range(frame.height, eager=True)
     return pl.DataFrame(columns)
-
-
-def read_frame(uri: str) -> pl.DataFrame:
-    """A Parquet or CSV file; of a CSV every column is text."""
-    with open_binary(uri) as file:
-        if uri.lower().endswith(".parquet"):
-            return pl.read_parquet(file)
-        # Ids stay text: those of the warehouse do not fit a float.
-        return pl.read_csv(file, infer_schema=False)
 
 
 def subject_ids(frame: pl.DataFrame, keys: Keys) -> pl.Series:

@@ -13,8 +13,9 @@ import polars as pl
 
 from transforms.errors import UsageError
 from transforms.keys import Keys
-from transforms.read_labels import read_frame, subject_ids
+from transforms.read_labels import subject_ids
 from transforms.splits import SPLITS, GivenSplits
+from transforms.table_files import read_frame
 
 
 def read_split_file(uri: str, keys: Callable[[], Keys]) -> GivenSplits:

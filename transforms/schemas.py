@@ -21,7 +21,7 @@ _BUCKET = _field("bucket", pa.int32(), "owner id mod the warehouse's buckets", r
 _SUBJECT = _field("subject_id", pa.int64(), "keyed hash of the Patient id", required=True)
 _PROVENANCE = [
     _field("source_id", pa.int64(), "keyed hash of the input file's URI"),
-    _field("position", pa.int64(), "byte offset of the line or index of the Bundle entry"),
+    _field("position", pa.int64(), "byte offset of the line, index of the Bundle entry or row"),
     _field("ingest_run", pa.string(), "run that wrote the row"),
 ]
 _VERSION = [
@@ -91,16 +91,20 @@ PREDICTIONS = pa.schema(
         _field("entity_type", pa.string(), "encounter, study, patient, …", required=True),
         _field("entity_id", pa.int64(), "keyed hash of the entity", required=True),
         _field("prediction_time", TIMESTAMP, "only earlier facts were read, UTC", required=True),
+        _field("target_time", TIMESTAMP, "the moment it is about, where there is one, UTC"),
         _field("score", pa.float32(), "the model's main number", required=True),
         _field("label", pa.string(), "the class or decision that follows from the score"),
         _field("probabilities", pa.map_(pa.string(), pa.float32()), "probability by class"),
         _field("interval_low", pa.float32(), "lower end, where the model gives one"),
         _field("interval_high", pa.float32(), "upper end, where the model gives one"),
+        _field("quantiles", pa.map_(pa.string(), pa.float32()), "quantile by level, as 0.025"),
+        _field("advice", pa.string(), "what the model's rule says to do"),
         _field(
             "drivers",
             pa.list_(pa.struct([("feature", pa.string()), ("contribution", pa.float32())])),
             "inputs that moved the score most, by absolute contribution",
         ),
+        _field("picture", pa.binary(), "PNG of what moved the score, where the model draws one"),
         _field("input_hash", pa.int64(), "stable hash of the row of features", required=True),
     ]
 )
@@ -111,8 +115,13 @@ QUARANTINE = pa.schema(
         _field("run_date", pa.date32(), "day of the run", required=True),
         _field("run_id", pa.string(), "run that refused the input", required=True),
         _field("source_id", pa.int64(), "keyed hash of the input file's URI", required=True),
-        _field("position", pa.int64(), "byte offset of the line or index of the entry"),
-        _field("stage", pa.string(), "read_fhir, read_dicom, link", required=True),
+        _field("position", pa.int64(), "byte offset of the line, index of the entry or row"),
+        _field(
+            "stage",
+            pa.string(),
+            "read_fhir, link, read_dicom, read_pairs, read_counts",
+            required=True,
+        ),
         _field("resource_type", pa.string(), "FHIR type, where known"),
         _field("resource_id", pa.string(), "FHIR id, where known"),
         _field("error_class", pa.string(), "class of the error", required=True),
@@ -145,7 +154,7 @@ SOURCES = pa.schema(
         _BUCKET,
         _field("source_id", pa.int64(), "keyed hash of the URI", required=True),
         _field("uri", pa.string(), "where the file is; `archive!member` in a zip", required=True),
-        _field("kind", pa.string(), "fhir or dicom", required=True),
+        _field("kind", pa.string(), "fhir, dicom, pairs or counts", required=True),
         _field("size_bytes", pa.int64(), "size of the file"),
         _field(
             "content_hash",
@@ -209,6 +218,73 @@ LABELS = pa.schema(
     ]
 )
 
+PAIRS = pa.schema(
+    [
+        _BUCKET,
+        _field("pair_id", pa.int64(), "keyed hash of compound and target", required=True),
+        _field("compound", pa.string(), "name of the compound", required=True),
+        _field("target", pa.string(), "name of the target", required=True),
+        _field("smiles", pa.string(), "structure of the compound; null: see `molecules`"),
+        _field("sequence", pa.string(), "amino acids of the target; null: see `molecules`"),
+        _field("affinity", pa.float32(), "pKd: -log10 of the dissociation constant in mol/l"),
+        _field("time", TIMESTAMP, "when the affinity was known, UTC; null: at every time"),
+        _field("split", pa.string(), "train, tuning or held_out, where the file says so"),
+        *_PROVENANCE,
+    ]
+)
+
+MOLECULES = pa.schema(
+    [
+        _BUCKET,
+        _field("molecule_id", pa.int64(), "keyed hash of FHIR type and id", required=True),
+        _field("kind", pa.string(), "compound or target", required=True),
+        _field("name", pa.string(), "name, else identifier", required=True),
+        _field("smiles", pa.string(), "structure of a compound"),
+        _field("sequence", pa.string(), "amino acids of a target"),
+        _field("time", TIMESTAMP, "when it was known: meta.lastUpdated, UTC"),
+        *_VERSION,
+        *_PROVENANCE,
+    ]
+)
+
+COUNTS = pa.schema(
+    [
+        _BUCKET,
+        _field("region_id", pa.int64(), "keyed hash of series and region", required=True),
+        _field("series", pa.string(), "what is counted, such as ILI", required=True),
+        _field("region", pa.string(), "where it is counted", required=True),
+        _field("week", pa.date32(), "Monday of the ISO week", required=True),
+        _field("cases", pa.float32(), "cases of that week", required=True),
+        _field(
+            "known",
+            TIMESTAMP,
+            "when the figure was known, UTC; later figures of a week revise earlier ones",
+            required=True,
+        ),
+        *_PROVENANCE,
+    ]
+)
+
+EXTRACTIONS = pa.schema(
+    [
+        *(PREDICTIONS.field(name) for name in ("model", "run_date", "model_version", "run_id")),
+        _field("subject_id", pa.int64(), "whom the note is about", required=True),
+        _field("entity_type", pa.string(), "note", required=True),
+        _field("entity_id", pa.int64(), "keyed hash of the note's resource", required=True),
+        PREDICTIONS.field("prediction_time"),
+        _field("section", pa.string(), "heading of the section that the item stands in"),
+        _field("sentence", pa.int32(), "number of the sentence in the note, from 0"),
+        _field("sentence_class", pa.string(), "class of the sentence"),
+        _field("kind", pa.string(), "date, measurement, medication or sentence", required=True),
+        _field("text", pa.string(), "the words of the note from `begin` to `end`"),
+        _field("value", pa.float32(), "the number of a measurement or a dose, in `unit`"),
+        _field("unit", pa.string(), "unit as written"),
+        _field("code", pa.string(), "SYSTEM//code of what was found"),
+        _field("begin", pa.int32(), "first character within events.text_value", required=True),
+        _field("end", pa.int32(), "character after the last one", required=True),
+    ]
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Table:
@@ -263,7 +339,35 @@ TABLES: dict[str, Table] = {
             "subject_id",
             ("model", "subject_id", "prediction_time", "entity_id"),
         ),
+        Table(
+            "pairs",
+            "clinical",
+            PAIRS,
+            ("bucket",),
+            ("pair_id",),
+            "pair_id",
+            ("compound", "target", "pair_id"),
+        ),
+        Table(
+            "molecules",
+            "clinical",
+            MOLECULES,
+            ("bucket",),
+            ("molecule_id",),
+            "molecule_id",
+            ("kind", "name", "molecule_id"),
+        ),
+        Table(
+            "counts",
+            "clinical",
+            COUNTS,
+            ("bucket",),
+            ("region_id", "week", "known"),
+            "region_id",
+            ("series", "region", "week", "known"),
+        ),
         Table("predictions", "clinical", PREDICTIONS, ("model", "run_date")),
+        Table("extractions", "clinical", EXTRACTIONS, ("model", "run_date")),
         Table("runs", "clinical", RUNS, ("run_date",)),
         Table(
             "quarantine",

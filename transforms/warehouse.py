@@ -169,6 +169,8 @@ class Warehouse:
         for change in changes:
             table = TABLES[change.table]
             iceberg = self._load(table) or self._create(table)
+            with warnings.catch_warnings(), iceberg.update_schema() as update:
+                update.union_by_name(_documented(table))  # columns that came with a later release
             # A table that bears the run's id was done before the interruption.
             if _published_by(iceberg.current_snapshot()) != run_id:
                 self._commit(iceberg, table, change, run_id)
@@ -207,12 +209,9 @@ class Warehouse:
             return None
 
     def _create(self, table: Table) -> IcebergTable:
-        schema = pa.schema(
-            [pa.field(f.name, f.type, f.nullable, _documentation(f)) for f in table.schema]
-        )
         iceberg = self.catalog.create_table(
             table.identifier,
-            schema=schema,
+            schema=_documented(table),
             location=f"{_url(self.folder)}/{table.namespace}/{table.name}",
         )
         with iceberg.update_spec() as update:
@@ -227,8 +226,12 @@ def _published_by(snapshot: Snapshot | None) -> str | None:
     return snapshot.summary.additional_properties.get(_RUN_PROPERTY)
 
 
-def _documentation(field: pa.Field) -> dict[bytes, bytes]:
-    return {b"doc": (field.metadata or {}).get(b"meaning", b"")}
+def _documented(table: Table) -> pa.Schema:
+    """The schema as Iceberg keeps it: each column's meaning is its documentation."""
+    meanings = {f.name: (f.metadata or {}).get(b"meaning", b"") for f in table.schema}
+    return pa.schema(
+        [pa.field(f.name, f.type, f.nullable, {b"doc": meanings[f.name]}) for f in table.schema]
+    )
 
 
 def _partition(table: Table, values: Sequence[object]) -> Partition:

@@ -16,7 +16,16 @@ from transforms.parquet import read_files, write_file
 from transforms.schemas import TABLES, Table
 
 # The stage whose inputs the units of a table are; other tables only accompany them.
-_STAGES = {"events": "read_fhir", "images": "read_dicom", "labels": "read_labels"}
+_STAGES = {
+    "events": "read_fhir",
+    "molecules": "read_fhir",
+    "images": "read_dicom",
+    "labels": "read_labels",
+    "pairs": "read_pairs",
+    "counts": "read_counts",
+}
+# The tables whose rows are resources that can be deleted, and which of their ids is a resource's.
+_DELETABLE = {"events": "resource_id", "molecules": "molecule_id"}
 _MEDICATION = "medication"
 
 
@@ -96,9 +105,9 @@ class _MergeBucket(beam.DoFn):
         new = with_run_columns(from_ipc(streams, shuffle_schema(name)), table, bucket, self.run)
         stored = read_files(self.files.get((name, bucket), []), table.schema)
         deletions = None
-        if name == "events" and (deleted_now or self.deletion_files):
+        if name in _DELETABLE and (deleted_now or self.deletion_files):
             earlier = read_files(self.deletion_files, TABLES["deletions"].schema)
-            deletions = _deletions(deleted_now, earlier)
+            deletions = _deletions(deleted_now, earlier).rename({"resource_id": _DELETABLE[name]})
         merged = merge(pl.DataFrame(stored), pl.DataFrame(new), table, deletions)
         if merged.changed:
             path = ""
@@ -140,14 +149,14 @@ class WriteBuckets(beam.PTransform):
         super().__init__()
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
-        """Every bucket of `events` is visited when something was deleted: any may hold it."""
+        """Every bucket is visited when something was deleted: any may hold it."""
         deletions = inputs["deletions"]
-        occupied = sorted(bucket for table, bucket in self.files if table == "events")
+        occupied = sorted(key for key in self.files if key[0] in _DELETABLE)
         visits = (
             deletions
             | "AnyDeleted" >> beam.Map(lambda _: None)
             | beam.combiners.Count.Globally()
-            | beam.FlatMap(lambda n: [(("events", b), b"") for b in occupied] if n else [])
+            | beam.FlatMap(lambda n: [(key, b"") for key in occupied] if n else [])
         )
         result = (
             (inputs["rows"], visits)

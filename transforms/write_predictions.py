@@ -4,10 +4,11 @@ import dataclasses
 import os
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
@@ -20,7 +21,7 @@ FILE_ROWS = 4_000_000
 class _Writer:
     """One open Parquet file."""
 
-    def __init__(self, folder: str, scored: Scored) -> None:
+    def __init__(self, folder: str, schema: pa.Schema) -> None:
         if "://" not in folder:
             os.makedirs(folder, mode=0o700, exist_ok=True)
         self.path = FileSystems.join(folder, f"part-{uuid.uuid4().hex}.parquet")
@@ -29,15 +30,15 @@ class _Writer:
         # Without the Arrow schema in the file, dictionary-encoded text is read as plain text.
         self._parquet = pq.ParquetWriter(
             self._file,
-            scored.rows.schema,
+            schema,
             compression="snappy",
             store_schema=False,
-            use_dictionary=_REPEATED,
+            use_dictionary=[name for name in _REPEATED if name.split(".")[0] in schema.names],
         )
 
-    def write(self, scored: Scored) -> None:
-        self._parquet.write_table(scored.rows)
-        self.rows += scored.rows.num_rows
+    def write(self, table: pa.Table) -> None:
+        self._parquet.write_table(table)
+        self.rows += table.num_rows
 
     def close(self) -> None:
         self._parquet.close()
@@ -53,57 +54,68 @@ _REPEATED = [
     "label",
     "prediction_time",
     "probabilities.key_value.key",
+    "quantiles.key_value.key",
+    "advice",
+    "target_time",
     "drivers.list.element.feature",
 ]
 
 
 class _WritePredictions(beam.DoFn):
-    """Scored -> manifest entries: `["file", model, path, rows]` and `["count", …]`."""
+    """Scored -> manifest entries: `["file", model, table, path, rows]` and `["count", …]`."""
 
-    def __init__(self, model: str, folder: str) -> None:
+    def __init__(self, model: str, folders: Mapping[str, str]) -> None:
         self.model = model
-        self.folder = folder
+        self.folders = folders
 
     def start_bundle(self) -> None:
-        self.writer: _Writer | None = None
+        self.writers: dict[str, _Writer] = {}
         self.files: list[list[Any]] = []
         self.refused: Counter[str] = Counter()
         self.written = 0
 
     def process(self, scored: Scored) -> None:
         self.refused += scored.refused
-        if not scored.rows.num_rows:
-            return
-        if self.writer is None:
-            self.writer = _Writer(self.folder, scored)
-        self.writer.write(scored)
+        self._write("predictions", scored.rows)
         self.written += scored.rows.num_rows
-        if self.writer.rows >= FILE_ROWS:
-            self._close()
+        if scored.extractions is not None:
+            self._write("extractions", scored.extractions)
+
+    def _write(self, name: str, table: pa.Table) -> None:
+        if not table.num_rows:
+            return
+        if name not in self.writers:
+            self.writers[name] = _Writer(self.folders[name], table.schema)
+        self.writers[name].write(table)
+        if self.writers[name].rows >= FILE_ROWS:
+            self._close(name)
 
     def finish_bundle(self) -> Iterator[Any]:
-        self._close()
+        for name in sorted(self.writers):
+            self._close(name)
         counts = [["count", self.model, "written", "", self.written]]
         counts += [["count", self.model, "quarantined", why, n] for why, n in self.refused.items()]
         yield from in_global_window(iter([*self.files, *counts]))
 
-    def _close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
-            self.files.append(["file", self.model, self.writer.path, self.writer.rows])
-            self.writer = None
+    def _close(self, name: str) -> None:
+        writer = self.writers.pop(name)
+        writer.close()
+        self.files.append(["file", self.model, name, writer.path, writer.rows])
 
 
 @dataclasses.dataclass(eq=False)
 class WritePredictions(beam.PTransform):
-    """Scored of one model -> Parquet files in `folder`, and what was written for the manifest."""
+    """Scored of one model -> Parquet files, and what was written for the manifest.
+
+    `folders` are those of the tables `predictions` and `extractions`.
+    """
 
     model: str
-    folder: str
+    folders: Mapping[str, str]
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, scored: beam.PCollection) -> beam.PCollection:
         """One file for each bundle, more where it has over FILE_ROWS rows."""
-        return scored | beam.ParDo(_WritePredictions(self.model, self.folder))
+        return scored | beam.ParDo(_WritePredictions(self.model, self.folders))

@@ -1,6 +1,7 @@
 """What every model definition must hold, whichever it is.
 
-`cases_<model>.py` beside this file gives each model's `tables(seed, subjects)` and `AS_OF`.
+`cases_<model>.py` beside this file gives each model's `tables(seed, subjects)` and `AS_OF`, and
+may give a `CONFIG` other than the default.
 """
 
 import dataclasses
@@ -21,12 +22,15 @@ from hypothesis import HealthCheck, given, settings
 import model_defs
 from pipelines.runner import pipeline_options
 from tests.builders import event_frame, image_frame
+from transforms.bucket_tables import READ_BY_MODELS, from_ipc, to_ipc
+from transforms.definition import label_of, optional
 from transforms.errors import UsageError
 from transforms.examples import KEYS, batches_of, example_schema, label_known, make_examples
 from transforms.input_hash import hash_rows
-from transforms.prediction_rows import CONTRIBUTIONS, Outputs
+from transforms.prediction_rows import CONTRIBUTIONS, Outputs, Provenance, extraction_table
 from transforms.preprocess import Preprocess, Shard, load_graph
-from transforms.tensors import feature_spec, label_values, to_tensors
+from transforms.schemas import TABLES
+from transforms.tensors import encode_text, feature_spec, label_values, to_tensors
 
 KEY_NAMES = KEYS.names
 MODELS = model_defs.names()
@@ -41,8 +45,47 @@ def cases(definition):
     return importlib.import_module(f"tests.model_defs.cases_{definition.__name__.split('.')[-1]}")
 
 
+def config_of(definition):
+    return getattr(cases(definition), "CONFIG", None) or definition.Config()
+
+
+def label_field(definition):
+    return label_of(definition, config_of(definition))
+
+
+def as_read(definition, tables, as_of):
+    """The tables as `examples` gets them: gathered, where the definition gathers."""
+    gather = optional(definition, "gather")
+    if gather is None:
+        return tables
+    halves = [
+        dataclasses.replace(
+            tables,
+            **{
+                name: getattr(tables, name).filter(pl.col(TABLES[name].bucket_of) % 2 == half)
+                for name in READ_BY_MODELS
+            },
+        )
+        for half in (0, 1)
+    ]
+    return from_ipc(to_ipc(gather(half, as_of, config_of(definition))) for half in halves)
+
+
 def frame_of(definition, tables, as_of):
-    return definition.examples(tables, as_of, definition.Config())
+    tables = as_read(definition, tables, as_of)
+    frame = definition.examples(tables, as_of, config_of(definition))
+    if "target_time" not in frame.columns:
+        frame = frame.with_columns(target_time=pl.lit(None, pl.Datetime("us")))
+    return frame
+
+
+def table_of(definition, tables, as_of):
+    tables = as_read(definition, tables, as_of)
+    return make_examples(definition, tables, as_of, config_of(definition))
+
+
+def columns_of(definition):
+    return {*KEY_NAMES, *definition.FEATURES.names, label_field(definition).name}
 
 
 def by_key(frame, features):
@@ -55,7 +98,7 @@ def by_key(frame, features):
 def test_the_definition_is_complete(definition):
     assert definition.__doc__.strip()
     assert isinstance(definition.ENTITY, str)
-    assert isinstance(definition.LABEL, pa.Field)
+    assert isinstance(label_field(definition), pa.Field)
     assert dataclasses.is_dataclass(definition.Config)
     assert definition.Config.__dataclass_params__.frozen
     assert "seed" in {field.name for field in dataclasses.fields(definition.Config)}
@@ -67,27 +110,24 @@ def test_the_definition_is_complete(definition):
 def test_examples_have_the_columns_of_the_contract(definition):
     case = cases(definition)
     frame = frame_of(definition, case.tables(seed=0, subjects=20), case.AS_OF)
-    expected = [*KEY_NAMES, *definition.FEATURES.names, definition.LABEL.name]
-    assert frame.columns == expected
-    table = make_examples(
-        definition, case.tables(seed=0, subjects=20), case.AS_OF, definition.Config()
-    )
-    assert table.schema.equals(example_schema(definition.FEATURES, definition.LABEL))
+    assert set(frame.columns) - {"split"} == columns_of(definition)
+    table = table_of(definition, case.tables(seed=0, subjects=20), case.AS_OF)
+    assert table.schema.equals(example_schema(definition.FEATURES, label_field(definition)))
     assert table.num_rows == frame.height > 0
     assert (frame["prediction_time"] <= case.AS_OF).all()
     assert frame.select(KEY_NAMES).is_duplicated().sum() == 0
-    assert frame[definition.LABEL.name].n_unique() >= 2
+    assert frame[label_field(definition).name].n_unique() >= 2
 
 
 def test_no_tables_give_no_examples(definition):
     case = cases(definition)
     found = case.tables(seed=0, subjects=2)
     nothing = dataclasses.replace(
-        found, events=found.events.clear(), images=found.images.clear(), labels=found.labels.clear()
+        found, **{name: getattr(found, name).clear() for name in READ_BY_MODELS}
     )
     frame = frame_of(definition, nothing, case.AS_OF)
     assert frame.height == 0
-    assert frame.columns == [*KEY_NAMES, *definition.FEATURES.names, definition.LABEL.name]
+    assert set(frame.columns) - {"split"} == columns_of(definition)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -100,7 +140,10 @@ def test_no_feature_reads_the_future_and_no_order_matters(model, data):
     case = cases(definition)
     tables = case.tables(seed=data.draw(st.integers(0, 3), "seed"), subjects=6)
     before = by_key(frame_of(definition, tables, case.AS_OF), definition.FEATURES.names)
-    subject, entity, cut = data.draw(st.sampled_from(sorted(before)), "example")
+    key = data.draw(st.sampled_from(sorted(before, key=str)), "example")
+    subject, _, cut, _ = key
+    if subject is None:  # about no patient: anybody's later facts must not matter
+        subject = 1
     codes = tables.events["code"].unique().sort().to_list() or ["LOINC//2160-0"]
     types = tables.events["resource_type"].unique().sort().to_list() or ["Condition"]
     later = [
@@ -139,25 +182,27 @@ def test_no_feature_reads_the_future_and_no_order_matters(model, data):
         ),
     )
     after = by_key(frame_of(definition, changed, case.AS_OF), definition.FEATURES.names)
-    key = (subject, entity, cut)
     # A later fact may take the example away or move it; where it stands, its features stand.
     if key in after:
         assert after[key] == before[key]
     for other, value in before.items():
-        if other[0] != subject:
+        if other[0] not in (subject, None) or (other[0] is None and other[2] <= cut):
             assert after[other] == value
 
 
 def test_nothing_known_at_or_after_as_of_is_read(definition):
     case = cases(definition)
     tables = case.tables(seed=1, subjects=10)
-    times = tables.events["time"].drop_nulls().sort()
+    timed = {"events": "time", "images": "time", "pairs": "time", "molecules": "time"}
+    timed["counts"] = "known"
+    times = pl.concat([getattr(tables, t)[column] for t, column in timed.items()])
+    times = times.drop_nulls().sort()
     as_of = times[len(times) // 2]
-    cut = dataclasses.replace(
-        tables,
-        events=tables.events.filter(pl.col("time").is_null() | (pl.col("time") < as_of)),
-        images=tables.images.filter(pl.col("time") < as_of),
-    )
+    known = {
+        name: getattr(tables, name).filter(pl.col(column).is_null() | (pl.col(column) < as_of))
+        for name, column in timed.items()
+    }
+    cut = dataclasses.replace(tables, **known)
     whole = frame_of(definition, tables, as_of)
     assert whole.equals(frame_of(definition, cut, as_of))
 
@@ -167,51 +212,54 @@ def test_the_order_of_rows_makes_no_difference(definition):
     tables = case.tables(seed=2, subjects=12)
     mixed = dataclasses.replace(
         tables,
-        events=tables.events.sample(fraction=1, shuffle=True, seed=5),
-        images=tables.images.sample(fraction=1, shuffle=True, seed=5),
+        **{
+            name: getattr(tables, name).sample(fraction=1, shuffle=True, seed=5)
+            for name in READ_BY_MODELS
+        },
     )
-    found, again = (
-        make_examples(definition, t, case.AS_OF, definition.Config()) for t in (tables, mixed)
-    )
+    found, again = (table_of(definition, t, case.AS_OF) for t in (tables, mixed))
     assert pl.DataFrame(found).equals(pl.DataFrame(again))
 
 
 def preprocess(definition, folder):
     """A model's cases -> outputs of its preprocessing, labels, classes."""
     case = cases(definition)
-    table = make_examples(
-        definition, case.tables(seed=0, subjects=40), case.AS_OF, definition.Config()
-    )
-    table = label_known(table, definition.LABEL)
+    table = table_of(definition, case.tables(seed=0, subjects=40), case.AS_OF)
+    label = label_field(definition)
+    table = label_known(table, label)
     pq.write_table(table, f"{folder}/examples.parquet")
     shard = Shard(f"{folder}/examples.parquet", f"{folder}/examples.tfrecord")
-    names = table[definition.LABEL.name]
-    text = pa.types.is_string(definition.LABEL.type)
+    names = table[label.name]
+    text = pa.types.is_string(label.type)
     classes = tuple(sorted(set(names.to_pylist()))) if text else ()
     with beam.Pipeline(options=pipeline_options()) as pipeline:
         pipeline | Preprocess(
-            definition, {"train": [shard]}, "train", classes, f"{folder}/graph", f"{folder}/t"
+            definition,
+            label,
+            {"train": [shard]},
+            "train",
+            classes,
+            f"{folder}/graph",
+            f"{folder}/t",
         )
     (batch, *_) = batches_of(table)
     outputs = load_graph(f"{folder}/graph")(to_tensors(batch, definition.FEATURES))
-    labels = label_values(
-        pa.chunked_array([batch.column(definition.LABEL.name)]), definition.LABEL, classes
-    )
-    return {k: v.numpy() for k, v in outputs.items()}, labels, classes
+    labels = label_values(pa.chunked_array([batch.column(label.name)]), label, classes)
+    return {k: v.numpy() for k, v in outputs.items()}, labels, classes, batch
 
 
 def test_preprocessing_trains_and_predicts(definition, tmp_path):
     import tf_keras
 
-    inputs, labels, classes = preprocess(definition, str(tmp_path))
+    inputs, labels, classes, batch = preprocess(definition, str(tmp_path))
     rows = len(labels)
     for name, values in inputs.items():
         assert len(values) == rows, name
-    config = definition.Config()
+    config = config_of(definition)
     if "classes" in {field.name for field in dataclasses.fields(config)}:
         config = dataclasses.replace(config, classes=classes)
     model = definition.build_model(config)
-    label = definition.LABEL.name
+    label = label_field(definition).name
     if isinstance(model, tf_keras.Model):
         assert label in model.output
         losses = model.train_on_batch(inputs, {label: labels}, return_dict=True)
@@ -222,7 +270,13 @@ def test_preprocessing_trains_and_predicts(definition, tmp_path):
             assert contributions.shape == (rows, len(definition.FEATURES))
     else:
         values = {label: np.full((rows, len(classes)), 1 / len(classes), np.float32)}
-    check_predictions(definition.to_predictions(Outputs(values, classes)), rows)
+    outputs = Outputs(values, classes)
+    check_predictions(definition.to_predictions(outputs, config), rows)
+    to_extractions = optional(definition, "to_extractions")
+    if to_extractions is not None:
+        provenance = Provenance("m", "v", "r", datetime.date(2024, 1, 1), definition.ENTITY)
+        scored = encode_text(batch, definition.FEATURES)
+        assert extraction_table(to_extractions(scored, outputs, config), provenance).num_rows > 0
 
 
 def check_predictions(found, rows):
@@ -238,6 +292,13 @@ def check_predictions(found, rows):
         assert found.label.max() < len(found.classes)
     for bound in (found.interval_low, found.interval_high):
         assert bound is None or bound.shape == (rows,)
+    if found.quantiles is not None:
+        names, values = found.quantiles
+        assert values.shape == (rows, len(names))
+        assert (np.diff(values, axis=1) >= 0).all()
+        assert [float(name) for name in names] == sorted(float(name) for name in names)
+    for column in (found.advice, found.picture):
+        assert column is None or len(column) == rows
 
 
 def test_finding_models_imports_no_tensorflow():

@@ -16,12 +16,14 @@ DAY = datetime.date(2024, 6, 1)
 
 @pytest.fixture
 def run(tmp_path, keys):
-    """Ingests a folder into the test's warehouse; gives the outcome."""
+    """Ingests a folder into the test's warehouse, and `more` by kind; gives the outcome."""
 
-    def ingest_folder(folder: Path, *, kind: str = "fhir", limit: float = 0.01) -> Outcome:
+    def ingest_folder(
+        folder: Path, *, kind: str = "fhir", limit: float = 0.01, **more: Path
+    ) -> Outcome:
         warehouse = open_warehouse(str(tmp_path / "w"), create=True, buckets=2)
         context = new_run("ingest", DAY)
-        inputs = Inputs(**{kind: (str(folder),)})
+        inputs = Inputs(**{name: (str(path),) for name, path in {kind: folder, **more}.items()})
         return execute(
             context,
             warehouse,

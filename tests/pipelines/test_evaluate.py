@@ -25,4 +25,4 @@ def trained(tmp_path_factory):
 
 def test_evaluate_measures_what_training_measured(trained, hospital):
     found = evaluate([trained["forest"].version], hospital, shared.AS_OF, pipeline_options())
-    assert found["forest"] == trained["forest"].evaluation
+    assert found["forest"].evaluation == trained["forest"].evaluation

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines.ingest import Inputs
 from tests.builders import bundle, lines, observation, patient
 from tests.pipelines.warehouses import select
 from tests.transforms.dicom import builders as dicom
-from transforms.errors import Refused
+from transforms.errors import Refused, UsageError
 from transforms.warehouse import open_warehouse
 
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
@@ -215,3 +216,108 @@ def test_labels_are_read_once(tmp_path, run, keys):
     assert select(tmp_path, "SELECT model, subject_id, categorical_value FROM labels") == [
         ("treatment", keys.subject_id("p1"), "warfarin")
     ]
+
+
+def substance(smiles: str, updated: str = "2024-01-01T00:00:00Z") -> dict[str, object]:
+    return {
+        "resourceType": "SubstanceDefinition",
+        "id": "s1",
+        "meta": {"lastUpdated": updated},
+        "name": [{"name": "aspirin"}],
+        "structure": {"representation": [{"representation": smiles, "format": {"text": "SMILES"}}]},
+    }
+
+
+def test_pairs_counts_and_molecules_come_in_one_run(tmp_path, run, keys):
+    fhir, pairs, counts = tmp_path / "fhir.ndjson", tmp_path / "pairs.csv", tmp_path / "ili.csv"
+    target = {"resourceType": "MolecularSequence", "id": "q1", "coordinateSystem": 0, "type": "aa"}
+    target |= {"identifier": [{"value": "EGFR"}], "observedSeq": "MRPSGTAGAALLALLAALCP"}
+    no_structure = {"resourceType": "SubstanceDefinition", "id": "s2"}
+    fhir.write_bytes(lines(substance("CCO"), target, no_structure, substance("C1CC") | {"id": "x"}))
+    pairs.write_text(
+        "compound,target,smiles,affinity,split\n"
+        "aspirin,EGFR,,6.5,train\n"
+        "aspirin,EGFR,,7.5,train\n"  # the same pair again
+        "broken,EGFR,C1CC,5,\n"
+        "ethanol,EGFR,CCO,,\n"
+    )
+    counts.write_text(
+        "region,week,cases,known\n"
+        "MA,2024-W05,12,\n"
+        "MA,2024-W05,13,2024-02-20\n"  # a revision
+        "MA,2024-W06,,\n"
+        "MA,2024-W07,-1,\n"
+    )
+    outcome = run(fhir, pairs=pairs, counts=counts)
+    fates = {
+        name: (s.read, s.written, s.quarantined, s.duplicate, s.skipped)
+        for name, s in outcome.stages.items()
+    }
+    assert fates["read_fhir"] == (4, 2, 1, 0, {"no SMILES": 1})
+    assert fates["read_pairs"] == (4, 2, 1, 1, {})
+    assert fates["read_counts"] == (4, 2, 1, 0, {"no cases given": 1})
+    assert select(tmp_path, "SELECT kind, name, smiles, sequence FROM molecules ORDER BY ALL") == [
+        ("compound", "aspirin", "CCO", None),
+        ("target", "EGFR", None, "MRPSGTAGAALLALLAALCP"),
+    ]
+    assert select(tmp_path, "SELECT pair_id, smiles, affinity FROM pairs ORDER BY affinity") == [
+        (keys.pair_id("aspirin", "EGFR"), None, 7.5),
+        (keys.pair_id("ethanol", "EGFR"), "CCO", None),
+    ]
+    monday, region = datetime.date(2024, 1, 29), keys.region_id("ili", "MA")
+    assert select(
+        tmp_path, "SELECT region_id, week, cases, known::DATE FROM counts ORDER BY known"
+    ) == [
+        (region, monday, 12.0, datetime.date(2024, 2, 4)),
+        (region, monday, 13.0, datetime.date(2024, 2, 20)),
+    ]
+    assert select(tmp_path, "SELECT stage, position FROM quarantine ORDER BY stage") == [
+        ("read_counts", 3),
+        ("read_fhir", fhir.read_bytes().rindex(b"\n", 0, -1) + 1),
+        ("read_pairs", 2),
+    ]
+    again = run(fhir, pairs=pairs, counts=counts)
+    for stage, duplicate in (("read_fhir", 2), ("read_pairs", 3), ("read_counts", 2)):
+        assert (again.stages[stage].written, again.stages[stage].duplicate) == (0, duplicate)
+    assert not any(again.rows_added.get(name) for name in ("molecules", "pairs", "counts"))
+
+
+def test_a_compound_is_replaced_by_its_newer_version_and_leaves_when_deleted(tmp_path, run):
+    path = tmp_path / "export.ndjson"
+    smiles = "SELECT smiles FROM molecules"
+    for written, expected in (
+        (substance("CCO", "2024-02-01T00:00:00Z"), "CCO"),
+        (substance("CCN", "2024-01-01T00:00:00Z"), "CCO"),  # older, though it comes later
+        (substance("CCS", "2024-03-01T00:00:00Z"), "CCS"),
+    ):
+        path.write_bytes(lines(written))
+        run(path)
+        assert select(tmp_path, smiles) == [(expected,)]
+    gone = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{"request": {"method": "DELETE", "url": "SubstanceDefinition/s1"}}],
+    }
+    path.write_bytes(lines(gone))
+    outcome = run(path)
+    assert outcome.stages["read_fhir"].skipped == {"deleted": 1}
+    assert outcome.rows_added["molecules"] == -1
+    assert open_warehouse(str(tmp_path / "w")).files("molecules") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        ("pairs", "compound\na\n", r"--pairs .*/t.csv: no column target"),
+        ("counts", "region,week\nMA,2024-W05\n", r"--counts .*/t.csv: no column cases"),
+    ],
+)
+def test_tables_without_their_columns_are_refused_before_any_work(
+    tmp_path, keys, kind, text, message
+):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        Inputs(**{kind: (str(path),)}).check(keys)
+    with pytest.raises(UsageError, match=f"--{kind} nowhere: no such file"):
+        Inputs(**{kind: ("nowhere",)}).check(keys)

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.export_meds import export_meds
 from pipelines.gc import collect_garbage
+from pipelines.ingest import Inputs
 from pipelines.quarantine import open_refusals, replay_inputs
 from tests.builders import lines, observation, patient
 from tests.pipelines.warehouses import select
@@ -47,6 +48,24 @@ def test_a_refusal_stands_until_its_mended_source_is_read(tmp_path, export, run)
     run(export / "bad.ndjson")
     assert open_refusals(warehouse(tmp_path)).height == 0
     assert select(tmp_path, "SELECT numeric_value FROM events WHERE numeric_value = 9") == [(9.0,)]
+
+
+def test_tables_brought_along_are_replayed_too(tmp_path, run):
+    pairs, counts = tmp_path / "pairs.csv", tmp_path / "ili.csv"
+    pairs.write_text("compound,target,smiles\na,EGFR,CCO\nb,EGFR,C1CC\n")
+    counts.write_text("region,week,cases\nMA,2024-W05,-1\n")
+    run(pairs, kind="pairs", counts=counts)
+    assert sorted(open_refusals(warehouse(tmp_path)).rows()) == [
+        ("read_counts", str(counts), "counts"),
+        ("read_pairs", str(pairs), "pairs"),
+    ]
+    inputs, gone = replay_inputs(warehouse(tmp_path))
+    assert inputs == Inputs(pairs=(str(pairs),), counts=(str(counts),))
+    assert (bool(inputs), gone) == (True, [])
+    pairs.write_text("compound,target,smiles\na,EGFR,CCO\nb,EGFR,C1CCC1\n")
+    outcome = run(pairs, kind="pairs")
+    assert (outcome.stages["read_pairs"].written, outcome.stages["read_pairs"].duplicate) == (1, 1)
+    assert replay_inputs(warehouse(tmp_path))[0] == Inputs(counts=(str(counts),))
 
 
 def test_a_source_that_is_gone_is_named(tmp_path, export):

@@ -5,7 +5,7 @@ import pytest
 import model_defs
 from pipelines.runner import pipeline_options
 from pipelines.score import ScoreRun, score
-from tests.pipelines.trained import STANDINS, copy_of, hospital_in, trained_in
+from tests.pipelines.trained import CLASSIFIERS, STANDINS, copy_of, folders, hospital_in, trained_in
 from tests.standins import examples as shared
 from tests.standins import logistic
 from transforms.errors import Refused
@@ -29,9 +29,9 @@ def trained(tmp_path_factory):
     return trained_in(tmp_path_factory.getbasetemp())
 
 
-@pytest.mark.parametrize("model", STANDINS)
+@pytest.mark.parametrize("model", CLASSIFIERS)
 def test_a_champion_scores_every_example(model, trained, hospital, tmp_path):
-    run = ScoreRun("run7", shared.AS_OF, str(tmp_path))
+    run = ScoreRun("run7", shared.AS_OF, folders(tmp_path))
     found = score([trained[model].version], hospital, run, pipeline_options())
     stage = found.stages[model]
     assert (stage.read, stage.written, stage.quarantined) == (200, 200, 0)
@@ -48,7 +48,7 @@ def test_a_champion_scores_every_example(model, trained, hospital, tmp_path):
 def test_several_models_score_in_one_pass_since_a_day(trained, hospital, tmp_path):
     versions = [found.version for found in trained.values()]
     since = shared.AS_OF - 100 * shared.DAY
-    run = ScoreRun("run8", shared.AS_OF, str(tmp_path), since)
+    run = ScoreRun("run8", shared.AS_OF, folders(tmp_path), since)
     found = score(versions, hospital, run, pipeline_options())
     truth = shared.examples(shared.tables(), shared.AS_OF)
     recent = truth.filter(pl.col("prediction_time") >= since).height
@@ -56,11 +56,11 @@ def test_several_models_score_in_one_pass_since_a_day(trained, hospital, tmp_pat
     for stage in found.stages.values():
         assert stage.written == recent
         assert stage.skipped == {"before since": 200 - recent}
-    assert {file.model for file in found.files} == set(STANDINS)
+    assert {file.model for file in found.files} == set(CLASSIFIERS)
 
 
 def test_drivers_are_the_largest_contributions(trained, hospital, tmp_path):
-    run = ScoreRun("run9", shared.AS_OF, str(tmp_path))
+    run = ScoreRun("run9", shared.AS_OF, folders(tmp_path))
     found = score([trained["logistic"].version], hospital, run, pipeline_options())
     rows = read_files([file.path for file in found.files], PREDICTIONS).to_pylist()
     for row in rows:
@@ -75,13 +75,13 @@ def test_a_changed_file_is_refused_by_name(trained, hospital, tmp_path):
     version = copy_of(trained["forest"].version, tmp_path)
     with open(version.file("model.json"), "a") as file:
         file.write(" ")
-    run = ScoreRun("r", shared.AS_OF, str(tmp_path))
+    run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
     with pytest.raises(Refused, match=r"model\.json was changed"):
         score([version], hospital, run, pipeline_options())
 
 
 def test_other_features_than_trained_on_are_refused(trained, hospital, tmp_path, monkeypatch):
     monkeypatch.setattr(logistic, "FEATURES", pa.schema([("value", pa.float32())]))
-    run = ScoreRun("r", shared.AS_OF, str(tmp_path))
+    run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
     with pytest.raises(Refused, match="trained on other features"):
         score([trained["logistic"].version], hospital, run, pipeline_options())

@@ -7,7 +7,15 @@ import pytest
 import model_defs
 from pipelines.runner import pipeline_options
 from pipelines.score import ScoreRun, score
-from tests.pipelines.trained import STANDINS, copy_of, hospital_in, train_model, trained_in
+from tests.pipelines.trained import (
+    CLASSIFIERS,
+    STANDINS,
+    copy_of,
+    folders,
+    hospital_in,
+    train_model,
+    trained_in,
+)
 from tests.standins import examples as shared
 from tests.standins import logistic
 from transforms import registry
@@ -31,7 +39,7 @@ def trained(tmp_path_factory):
     return trained_in(tmp_path_factory.getbasetemp())
 
 
-@pytest.mark.parametrize("model", STANDINS)
+@pytest.mark.parametrize("model", CLASSIFIERS)
 def test_a_model_learns_and_is_stored(model, trained):
     found = trained[model]
     folder = found.version.folder
@@ -44,13 +52,14 @@ def test_a_model_learns_and_is_stored(model, trained):
     metrics = json.loads(Path(folder, "metrics.json").read_text())
     assert metrics["rows"] == found.rows["held_out"] == found.evaluation.rows
     card = Path(folder, "card.md").read_text()
-    assert STANDINS[model].__doc__ in card
+    assert CLASSIFIERS[model].__doc__ in card
     assert f"auroc | {found.evaluation.measures['auroc'].value:.3f}" in card
 
 
-def test_the_same_data_and_seed_give_the_same_measures(trained, hospital, tmp_path):
-    again = train_model("logistic", hospital, tmp_path)
-    assert again.evaluation == trained["logistic"].evaluation
+@pytest.mark.parametrize("model", CLASSIFIERS)
+def test_the_same_data_and_seed_give_the_same_measures(model, trained, hospital, tmp_path):
+    again = train_model(model, hospital, tmp_path)
+    assert again.evaluation == trained[model].evaluation
 
 
 def test_a_worse_challenger_does_not_become_champion(trained, hospital, tmp_path):
@@ -75,7 +84,7 @@ def test_ready_files_of_examples_serve_as_buckets_do(trained, hospital, tmp_path
     found.write_parquet(path)
     result = train_model("logistic", [str(path)], tmp_path / "models")
     assert result.rows == trained["logistic"].rows
-    run = ScoreRun("r", shared.AS_OF, str(tmp_path / "out"))
+    run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
     ready = score([result.version], [str(path)], run, pipeline_options())
     assert ready.stages["logistic"].written == 200
 

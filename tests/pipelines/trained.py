@@ -10,10 +10,11 @@ import model_defs
 from pipelines.runner import pipeline_options
 from pipelines.train import train
 from tests.standins import examples as shared
-from tests.standins import forest, logistic, softmax
+from tests.standins import forest, logistic, panel, softmax
 from transforms import registry
 
-STANDINS = {"logistic": logistic, "forest": forest, "softmax": softmax}
+CLASSIFIERS = {"logistic": logistic, "forest": forest, "softmax": softmax}
+STANDINS = {**CLASSIFIERS, "panel": panel}
 
 
 @functools.cache
@@ -29,7 +30,7 @@ def trained_in(root: Path):
     """Each stand-in, trained once in a session's folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_defs, "find", STANDINS.__getitem__)
-        return {name: train_model(name, hospital_in(root), root / "models") for name in STANDINS}
+        return {name: train_model(name, hospital_in(root), root / "models") for name in CLASSIFIERS}
 
 
 def train_model(model, source, models, **options):
@@ -40,3 +41,8 @@ def copy_of(version, models):
     """The version in a registry of its own."""
     shutil.copytree(version.folder.rpartition("/")[0], models / version.model)
     return registry.version_of(str(models), version.model, version.version)
+
+
+def folders(root):
+    """Where a scoring writes to."""
+    return {name: str(root / name) for name in ("predictions", "extractions")}

@@ -35,7 +35,7 @@ def build_model(config):
     )
 
 
-def to_predictions(outputs):
+def to_predictions(outputs, config=None):
     found = outputs.values[LABEL.name]
     return Predictions(
         score=found.max(axis=1),

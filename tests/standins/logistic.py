@@ -65,7 +65,7 @@ def build_model(config):
     return model
 
 
-def to_predictions(outputs):
+def to_predictions(outputs, config=None):
     probability = outputs.values[LABEL.name].reshape(-1)
     return Predictions(
         score=probability,

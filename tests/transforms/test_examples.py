@@ -9,6 +9,7 @@ import pytest
 
 from transforms.errors import RunFailed
 from transforms.examples import batches_of, example_schema, label_known, read_examples, to_table
+from transforms.splits import SPLITS, split_index
 
 FEATURES = pa.schema([("x", pa.float32()), ("n", pa.int64()), ("s", pa.string())])
 DEFINITION = types.SimpleNamespace(
@@ -31,13 +32,24 @@ def frame(**columns):
 
 
 def test_missing_features_become_what_the_graph_sees():
-    table = to_table(frame(), DEFINITION)
+    table = to_table(frame(), DEFINITION, DEFINITION.LABEL)
     assert table.schema.equals(example_schema(FEATURES, DEFINITION.LABEL))
     assert np.isnan(table["x"].to_pylist()[1])
     assert table["x"].null_count == 0
     assert table["s"].to_pylist() == ["a", ""]
     assert table["ill"].to_pylist() == [True, None]
     assert label_known(table, DEFINITION.LABEL).num_rows == 1
+
+
+def test_the_split_follows_from_the_subject_unless_it_is_given():
+    table = to_table(frame(), DEFINITION, DEFINITION.LABEL)
+    assert table["target_time"].null_count == 2
+    # Where there is no subject, the entity stands for it.
+    assert table["split"].to_pylist() == [SPLITS[i] for i in split_index(np.array([1, 2]))]
+    given = frame(split=[None, "held_out"], target_time=[TIME, None])
+    table = to_table(given, DEFINITION, DEFINITION.LABEL)
+    assert table["split"].to_pylist() == [None, "held_out"]
+    assert table["target_time"].to_pylist() == [TIME, None]
 
 
 @pytest.mark.parametrize(
@@ -50,12 +62,12 @@ def test_missing_features_become_what_the_graph_sees():
 )
 def test_a_definition_that_breaks_its_schema_is_named(columns, message):
     with pytest.raises(RunFailed, match=message):
-        to_table(frame(**columns), DEFINITION)
+        to_table(frame(**columns), DEFINITION, DEFINITION.LABEL)
 
 
 def test_a_column_that_is_not_there_is_named():
     with pytest.raises(RunFailed, match="tried: examples lack the columns n, s"):
-        to_table(frame().drop("n", "s"), DEFINITION)
+        to_table(frame().drop("n", "s"), DEFINITION, DEFINITION.LABEL)
 
 
 def test_batches_are_bounded_in_rows_and_bytes():
@@ -68,11 +80,13 @@ def test_batches_are_bounded_in_rows_and_bytes():
 
 def test_examples_are_read_in_the_order_of_the_files(tmp_path):
     schema = example_schema(FEATURES)
-    table = to_table(frame(), DEFINITION).select(schema.names)
+    table = to_table(frame(), DEFINITION, DEFINITION.LABEL).select(schema.names)
+    table = table.drop_columns("target_time")  # a file from elsewhere need not have it
     paths = []
     for number in range(2):
         paths.append(str(tmp_path / f"{number}.parquet"))
         pq.write_table(table.slice(number, 1), paths[-1])
     found = read_examples(paths, schema)
     assert found["entity_id"].to_pylist() == [1, 2]
+    assert found.schema.equals(schema)
     assert read_examples([], schema).num_rows == 0

@@ -22,7 +22,8 @@ SCORING = Scoring(
     features=FEATURES,
     label=pa.field("y", pa.float32()),
     classes=(),
-    to_predictions=lambda outputs: Predictions(score=outputs.values["y"]),
+    config=None,
+    to_predictions=lambda outputs, config: Predictions(score=outputs.values["y"]),
     provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
 )
 
@@ -33,6 +34,7 @@ def batch(values):
             "subject_id": np.arange(len(values)),
             "entity_id": np.arange(len(values)),
             "prediction_time": pa.array([0] * len(values), pa.timestamp("us")),
+            "target_time": pa.array([0] * len(values), pa.timestamp("us")),
             "x": pa.array(values, pa.float32()),
         }
     )

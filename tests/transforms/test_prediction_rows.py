@@ -17,6 +17,7 @@ BATCH = pa.record_batch(
         "subject_id": pa.array([1, None], pa.int64()),
         "entity_id": [10, 20],
         "prediction_time": pa.array([TIME, TIME], pa.timestamp("us")),
+        "target_time": pa.array([TIME, TIME], pa.timestamp("us")),
         **{name: pa.array([1.0, 2.0], pa.float32()) for name in FEATURES.names},
     }
 )
@@ -43,6 +44,9 @@ def test_a_full_row(tmp_path):
         label=np.array([1, -1]),
         interval_low=np.array([0.5, 0.0], np.float32),
         interval_high=np.array([1.0, 0.5], np.float32),
+        quantiles=(("0.1", "0.9"), np.array([[0.5, 1.0], [0.0, 0.5]], np.float32)),
+        advice=["rest", "call"],
+        picture=[b"png", None],
     )
     table = written(outputs, predictions, tmp_path)
     assert [f.type for f in table.schema] == [f.type for f in PREDICTIONS]
@@ -57,15 +61,19 @@ def test_a_full_row(tmp_path):
         "entity_type": "encounter",
         "entity_id": 10,
         "prediction_time": TIME,
+        "target_time": TIME,
         "score": 0.75,
         "label": "yes",
         "probabilities": [("no", 0.25), ("yes", 0.75)],
         "interval_low": 0.5,
         "interval_high": 1.0,
+        "quantiles": [("0.1", 0.5), ("0.9", 1.0)],
+        "advice": "rest",
         "drivers": [
             {"feature": "c", "contribution": -2.0},
             {"feature": "a", "contribution": 1.0},
         ],
+        "picture": b"png",
         "input_hash": int(hash_rows(BATCH.select(FEATURES.names))[0]),
     }
     assert (second["subject_id"], second["label"]) == (None, None)
@@ -76,5 +84,5 @@ def test_what_a_model_does_not_give_is_null(tmp_path):
     predictions = Predictions(score=np.array([3.0, 4.0], np.float32))
     table = written(Outputs({}), predictions, tmp_path)
     assert [f.type for f in table.schema] == [f.type for f in PREDICTIONS]
-    for name in ("label", "probabilities", "interval_low", "interval_high", "drivers"):
+    for name in ("label", "probabilities", "interval_low", "interval_high", "drivers", "quantiles"):
         assert table[name].null_count == 2, name

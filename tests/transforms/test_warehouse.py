@@ -1,8 +1,10 @@
 """Publication: replace, repeat, interruption, concurrency."""
 
+import dataclasses
 import datetime
 import os
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -50,6 +52,28 @@ def test_a_partition_can_lose_all_its_rows(warehouse):
     warehouse.publish("r1", [Change("events", ((0,),), (write(warehouse, 0, ["A"]),))])
     open_warehouse(warehouse.folder).publish("r2", [Change("events", ((0,),), ())])
     assert codes(warehouse) == []
+
+
+def test_a_column_of_a_later_release_is_added(warehouse, monkeypatch):
+    older = TABLES["events"]
+    newer = dataclasses.replace(older, schema=older.schema.append(pa.field("added", pa.string())))
+    warehouse.publish("r1", [Change("events", ((0,),), (write(warehouse, 0, ["A"]),))])
+    monkeypatch.setitem(TABLES, "events", newer)
+    frame = event_frame([{"bucket": 1, "code": "B"}]).with_columns(added=pl.lit("new"))
+    table = frame.to_arrow().cast(newer.schema)
+    path = write_file(table, f"{warehouse.folder}/clinical/events/data/r2", "00001")
+    open_warehouse(warehouse.folder).publish("r2", [Change("events", ((1,),), (path,))])
+    found = open_warehouse(warehouse.folder)
+    rows = read_files(found.paths("events"), newer.schema, ["code", "added"]).to_pylist()
+    assert rows == [{"code": "A", "added": None}, {"code": "B", "added": "new"}]
+    iceberg = found.catalog.load_table("clinical.events")
+    assert (
+        iceberg.scan(selected_fields=("code", "added")).to_arrow().sort_by("code").to_pylist()
+        == rows
+    )
+    schemas = len(iceberg.metadata.schemas)
+    open_warehouse(warehouse.folder).publish("r3", [Change("events", ((1,),), (path,))])
+    assert len(found.catalog.load_table("clinical.events").metadata.schemas) == schemas == 2
 
 
 def test_date_partitions_are_dates(warehouse):

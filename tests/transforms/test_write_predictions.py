@@ -22,6 +22,7 @@ def scored(rows, refused=0):
             "subject_id": np.arange(rows),
             "entity_id": np.arange(rows),
             "prediction_time": pa.array([0] * rows, pa.timestamp("us")),
+            "target_time": pa.array([0] * rows, pa.timestamp("us")),
             "x": np.zeros(rows, np.float32),
         }
     )
@@ -37,7 +38,9 @@ def write(batches, folder):
         (
             pipeline
             | beam.Create(batches, reshuffle=False)
-            | WritePredictions("m", str(folder / "out"))
+            | WritePredictions(
+                "m", {"predictions": str(folder / "out"), "extractions": str(folder / "x")}
+            )
             | WriteManifest(path)
         )
     entries = read_manifest(path)
@@ -45,8 +48,8 @@ def write(batches, folder):
 
 
 def test_a_bundle_is_one_file_and_refused_rows_are_counted(tmp_path):
-    ((_, model, path, rows),), found = write([scored(3), scored(2, refused=4)], tmp_path)
-    assert (model, rows) == ("m", 5)
+    ((_, model, table, path, rows),), found = write([scored(3), scored(2, refused=4)], tmp_path)
+    assert (model, table, rows) == ("m", "predictions", 5)
     assert pq.read_table(path).num_rows == 5
     assert found == [["count", "m", "quarantined", "bad", 4], ["count", "m", "written", "", 5]]
 
@@ -55,7 +58,7 @@ def test_a_large_bundle_is_several_files(tmp_path, monkeypatch):
     monkeypatch.setattr(write_predictions, "FILE_ROWS", 4)
     files, _ = write([scored(3), scored(3), scored(1)], tmp_path)
     assert sorted(rows for *_, rows in files) == [1, 6]
-    assert len({path for _, _, path, _ in files}) == 2
+    assert len({path for *_, path, _ in files}) == 2
 
 
 def test_no_rows_give_no_file(tmp_path):

@@ -19,6 +19,7 @@ from transforms.fhir import (
     imaging,
     medication,
     messages,
+    molecules,
     observation,
     orders,
     patient,
@@ -34,13 +35,15 @@ class Kind:
     """How one resource type is read.
 
     `left_out`: statuses under which nothing happened yet or at all. `takes_drug`: `facts` also
-    wants the Drug that the resource is about.
+    wants the Drug that the resource is about. `molecule`: what reads a resource that is about no
+    patient and becomes a row of `molecules`.
     """
 
     name: str
     facts: Callable[..., Facts]
     left_out: dict[str, str]
     takes_drug: bool = False
+    molecule: Callable[..., molecules.Molecule | str] | None = None
 
 
 def _kind(
@@ -56,6 +59,17 @@ def _kind(
 def _no_facts(medication: medication.Medication) -> Facts:
     """A Medication is no event: it gives its code to those that refer to it."""
     return []
+
+
+def _molecule(molecule: Callable[..., molecules.Molecule | str]) -> dict[type[Resource], Kind]:
+    """The Kind of the resource that `molecule` takes: it has no events and no status."""
+    resource = next(iter(molecule.__annotations__.values()))
+    return {resource: Kind(resource.__name__, _of_a_patient, {}, molecule=molecule)}
+
+
+def _of_a_patient(resource: Resource) -> Facts:
+    """What is about no patient, but names one: it is left out."""
+    return molecules.OF_A_PATIENT
 
 
 KINDS: dict[type, Kind] = {
@@ -76,6 +90,8 @@ KINDS: dict[type, Kind] = {
         takes_drug=True,
     ),
     **_kind(_no_facts),
+    **_molecule(molecules.molecule_from_substance),
+    **_molecule(molecules.molecule_from_sequence),
     **_kind(documents.facts_from_report, "registered cancelled"),
     **_kind(documents.facts_from_document),
     **_kind(imaging.facts_from_imaging_study, "cancelled"),

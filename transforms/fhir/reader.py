@@ -1,8 +1,8 @@
 """FHIR JSON, as files or NDJSON lines, to rows of the warehouse.
 
-Every resource ends in exactly one of: written (events, pending events or, for a Medication, a
-link), quarantined, or skipped for a stated reason. A Bundle is a container and is not counted;
-an entry without resource, such as a DELETE, is counted in its resource's place.
+Every resource ends in exactly one of: written (events, pending events, a row of molecules or, for
+a Medication, a link), quarantined, or skipped for a stated reason. A Bundle is a container and is
+not counted; an entry without resource, such as a DELETE, is counted in its resource's place.
 
 A unit is decoded in one pass. Only when something in it fails are its entries decoded one by
 one, so that the broken one is refused alone.
@@ -20,6 +20,7 @@ from transforms.fhir.imaging import ImagingStudy, study_instance_uid
 from transforms.fhir.kinds import KINDS, UNMAPPED, Bundle, Entry, Kind, decode_resource
 from transforms.fhir.linker import Subject
 from transforms.fhir.medication import Medication, drug_from_medication
+from transforms.fhir.molecules import Molecule
 from transforms.fhir.names import known_type
 from transforms.fhir.patient import Patient, facts_from_patient
 from transforms.fhir.references import Target, id_from_url, parse_reference
@@ -192,6 +193,9 @@ class FhirReader:
         if reference is not None:
             subject = linker.subjects.get(reference.reference)
         if subject is None:
+            if kind.molecule is not None:  # asked here, where few resources come by
+                molecule = kind.molecule(resource)
+                return _write_molecule(molecule, name, logical_id, resource_id, version, rows)
             subject = linker.subject(reference, resource)
             if isinstance(subject, str):
                 return subject
@@ -312,6 +316,36 @@ class FhirReader:
         rows.deletions.append(
             (target.type, resource_id, version_time, version_id, bundle.source_id, position)
         )
+
+
+def _write_molecule(
+    molecule: Molecule | str,
+    name: str,
+    logical_id: str,
+    resource_id: int,
+    version: Version,
+    rows: FhirRows,
+) -> str | None:
+    """The row of a molecule, named after the resource where it has no name of its own.
+
+    One that is left out, for the reason given, withdraws its earlier version.
+    """
+    if isinstance(molecule, str):
+        rows.deletions.append((name, resource_id, *version))
+        return molecule
+    known_as = molecule.name or f"{name}/{logical_id}"
+    rows.molecules.append(
+        (
+            resource_id,
+            molecule.kind,
+            known_as,
+            molecule.smiles,
+            molecule.sequence,
+            version[0],
+            *version,
+        )
+    )
+    return None
 
 
 def _substitute_id(entry: Entry | None, unit: Unit, position: int) -> str:

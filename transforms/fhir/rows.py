@@ -27,6 +27,7 @@ class FhirRows:
         code, or None) and, where the patient is open, the resource's JSON. The open subject_id is
         None; an open code is `<resource type>//UNKNOWN`.
     links, crosswalk, deletions: their schemas without bucket and ingest_run.
+    molecules: schemas.MOLECULES without bucket and ingest_run.
     quarantine: schemas.QUARANTINE without run_date and run_id.
     read: resources by type, "?" where it is unknown. skipped: resources by reason.
     validated, conformant: resources by type checked whole against fhir.resources.
@@ -37,6 +38,7 @@ class FhirRows:
     links: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
     crosswalk: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
     deletions: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
+    molecules: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
     quarantine: list[tuple[Any, ...]] = dataclasses.field(default_factory=list)
     read: Counter[str] = dataclasses.field(default_factory=Counter)
     skipped: Counter[str] = dataclasses.field(default_factory=Counter)

@@ -224,6 +224,20 @@ ELEMENTS: dict[str, dict[str, str]] = {
         "name": "R5",
         "udi": "STU3",
     },
+    "SubstanceDefinition": {
+        "characterization": "R5",
+        "nucleicAcid": "R5",
+        "polymer": "R5",
+        "protein": "R5",
+        "referenceInformation": "R5",
+    },
+    "MolecularSequence": {
+        "focus": "R5",
+        "formatted": "R5",
+        "literal": "R5",
+        "relative": "R5",
+        "subject": "R5",
+    },
 }
 """Element that R4 does not have -> the version that has it, by resource type."""
 

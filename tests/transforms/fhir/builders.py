@@ -162,6 +162,7 @@ def check_account(rows: FhirRows) -> None:
     """Every resource read is written, quarantined or skipped, and only one of these."""
     written = {(row[12], row[13]) for row in rows.events + rows.pending}
     written |= {(row[7], row[8]) for row in rows.links if row[1] == "medication"}
+    written |= {(row[8], row[9]) for row in rows.molecules}
     refused = {(row[0], row[1]) for row in rows.quarantine}
     assert len(refused) == len(rows.quarantine)
     assert not written & refused
