@@ -23,7 +23,7 @@ def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions
 def gather(tables: Tables, as_of: datetime, config: Config) -> Tables
 def to_extractions(batch: pa.RecordBatch, outputs: Outputs, config: Config) -> pl.DataFrame
 SLICES: tuple[str, ...]     # features by whose values measures are reported too
-SPLIT_BY: str               # how `split` was chosen, for the model card: "by time: …"
+SPLIT_RULE: str             # how `split` was chosen, for the model card: "by time: …"
 ```
 
 `examples` is pure, deterministic and vectorised over the subjects of one bucket
@@ -65,9 +65,9 @@ output can be anything that has a mean. A `ydf` learner is built with
 by output name, `classes` of a string label; what the tuning split told, such as the calibration
 of probabilities and the cut that decides, is applied or given beside them. For a forest
 `values[LABEL.name]` has shape (n,) for a bool label (probability of true), (n, classes) for a
-string label, (n,) for a quantity. `values` never hold `contributions`: those have become drivers before. Where it gives no interval
-the engine does, for a quantity (90 %, from the residuals of the tuning split) and for two classes
-of an ensemble (what its members say at least and at most).
+string label, (n,) for a quantity. `values` never hold `contributions`: those have become drivers
+before. Where it gives no interval the engine does, for a quantity (90 %, from the residuals of
+the tuning split) and for two classes of an ensemble (what its members say at least and at most).
 
 `to_extractions` gets keys and features as they were scored (text may be dictionary-encoded), and
 gives rows of schemas.EXTRACTIONS without `model`, `run_date`, `model_version`, `run_id` and

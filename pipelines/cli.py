@@ -155,6 +155,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="ingest, score every champion, report",
     )
     nightly.add_argument("-o", "--output", type=Path, metavar="FILE", help="of the report")
+    nightly.add_argument(
+        "--refit",
+        nargs="+",
+        default=[],
+        metavar="MODEL",
+        help="train these again on the new tables first, such as outbreak",
+    )
     query = verbs.add_parser("query", parents=[warehouse], help="SQL over the tables (DuckDB)")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")

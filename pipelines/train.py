@@ -209,7 +209,7 @@ def _describe(
         "features": feature_types(definition.FEATURES),
         "label": label_of(definition, config).name,
         "classes": list(prepared.classes),
-        "split": "as given" if splits else optional(definition, "SPLIT_BY") or "by subject",
+        "split": "as given" if splits else optional(definition, "SPLIT_RULE") or "by subject",
         "config": dataclasses.asdict(config),
         "as_of": as_of.isoformat(),
         "rows": prepared.rows(),

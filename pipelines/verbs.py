@@ -7,7 +7,9 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute
@@ -23,6 +25,9 @@ from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
 from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
+
+if TYPE_CHECKING:
+    from transforms.make_examples import Buckets
 
 Arguments = argparse.Namespace
 _PATHS = {
@@ -151,7 +156,7 @@ def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
 def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
-    from pipelines.nightly import buckets_of, champions, score_champions
+    from pipelines.nightly import buckets_of, champions, chosen_models, score_champions
 
     keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
     inputs.check(keys)
@@ -159,18 +164,25 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     as_of = arguments.as_of or _now()
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
-    versions = champions(warehouse, model_defs.names())
+    refit = chosen_models(arguments.refit)
 
     def work() -> Outcome:
         read = ingest(context, warehouse, keys, inputs, options)
-        if not versions:
-            sys.stderr.write("no model is trained yet: nothing is scored\n")
-            return read
         # Counts that do not add up, or too many refusals, end the run before it scores.
         check_outcome(read, arguments.max_quarantined)
         buckets = buckets_of(warehouse, read.changes)
-        return read + score_champions(
-            context, warehouse, versions, buckets, as_of, arguments.since, options
+        configs = {name: model_defs.find(name).Config() for name in refit}
+        trained = _train_models(warehouse, configs, buckets, as_of, options, None)
+        versions = champions(warehouse, model_defs.names())
+        if not versions:
+            sys.stderr.write("no model is trained yet: nothing is scored\n")
+            return read
+        return (
+            read
+            + trained
+            + score_champions(
+                context, warehouse, versions, buckets, as_of, arguments.since, options
+            )
         )
 
     _execute(arguments, context, warehouse, work)
@@ -257,8 +269,7 @@ def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> Non
 
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
-    from pipelines.nightly import buckets_of, chosen_models, models_folder
-    from pipelines.train import train
+    from pipelines.nightly import buckets_of, chosen_models
     from transforms.definition import configured
 
     warehouse = open_warehouse(arguments.warehouse)
@@ -269,32 +280,40 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     buckets = buckets_of(warehouse)
     splits = _given_splits(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
+    _execute(
+        arguments,
+        context,
+        warehouse,
+        lambda: _train_models(warehouse, configs, buckets, as_of, options, splits),
+    )
 
-    def work() -> Outcome:
-        outcome = Outcome()
-        for name in names:
-            sys.stderr.write(f"training {name}\n")
-            trained = train(
-                name,
-                buckets,
-                models_folder(warehouse),
-                as_of,
-                options,
-                config=configs[name],
-                splits=splits,
-            )
-            if trained is not None:
-                outcome.models[name] = {
-                    "version": trained.version.version,
-                    "champion": trained.decision.promoted,
-                    "because": trained.decision.reason,
-                    "examples": trained.rows,
-                    "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
-                    **trained.evaluation.as_json(),
-                }
-        return outcome
 
-    _execute(arguments, context, warehouse, work)
+def _train_models(
+    warehouse: Warehouse,
+    configs: Mapping[str, Any],
+    buckets: "Buckets",
+    as_of: datetime.datetime,
+    options: PipelineOptions,
+    splits: GivenSplits | None,
+) -> Outcome:
+    """One more version of each model, in the order of the names."""
+    from pipelines.nightly import models_folder
+    from pipelines.train import train
+
+    outcome, folder = Outcome(), models_folder(warehouse)
+    for name, config in configs.items():
+        sys.stderr.write(f"training {name}\n")
+        trained = train(name, buckets, folder, as_of, options, config=config, splits=splits)
+        if trained is not None:
+            outcome.models[name] = {
+                "version": trained.version.version,
+                "champion": trained.decision.promoted,
+                "because": trained.decision.reason,
+                "examples": trained.rows,
+                "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
+                **trained.evaluation.as_json(),
+            }
+    return outcome
 
 
 def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:

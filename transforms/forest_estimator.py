@@ -11,12 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from transforms import tensors
+from transforms.forest_drivers import Trees, features_of, largest, take_trees
 from transforms.keras_estimator import read_records
+from transforms.linear_forest import Linear
 from transforms.prediction_rows import Outputs
 from transforms.preprocess import load_graph
 
 _READ_ROWS = 1 << 14
 _FALSE, _TRUE = "false", "true"
+MEAN = "/mean"
+"""Suffix of the output from which a quantity's contributions count."""
 
 
 def _columns(
@@ -83,19 +87,53 @@ class ForestEstimator:
         )
         ydf.verbose(0)  # it would write to stdout, which belongs to results
         self._forest = ydf.load_model(f"{folder}/forest")
+        self._linear = Linear.load(f"{folder}/forest")
         self._features = features
         self._label = label
         self._classes = classes
+        self._trees = take_trees(self._forest)
+        terms = self._linear.columns if self._linear else ()
+        self._of_terms = features_of(terms, features.names)
+        self._of_trees = features_of(self._trees.names if self._trees else (), features.names)
 
     def predict(self, batch: pa.RecordBatch) -> Outputs:
         """A batch with the columns of FEATURES, its text encoded -> probabilities, or the quantity.
 
-        No drivers: ydf's `predict_shap` took 7 ms a row with 100 trees.
+        With drivers, where the forest is of a kind that can be taken apart and its columns come
+        from single features: what each feature adds, of classes to the likeliest one's
+        probability. A quantity then also has `<label>/mean`, what the contributions count from.
         """
         packed = tensors.pack(batch, self._features)
         columns = {name: value.numpy() for name, value in self._graph(packed).items()}
-        found = self._forest.predict(_for_ydf(columns)).astype(np.float32, copy=False)
-        return Outputs({self._label.name: self._in_order(found)}, self._classes)
+        values: dict[str, np.ndarray] = {}
+        if self._trees is None or self._of_trees is None or self._of_terms is None:
+            found = self._forest.predict(_for_ydf(columns)).astype(np.float32, copy=False)
+        else:
+            found, values = self._take_apart(columns, self._trees, self._of_trees)
+        if self._linear is not None:
+            found = found + self._linear.predict(columns)
+        values[self._label.name] = self._in_order(found)
+        return Outputs(values, self._classes)
+
+    def _take_apart(
+        self, columns: Mapping[str, Any], trees: Trees, of_trees: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Columns of the graph -> what ydf would predict, and the drivers."""
+        found, levels = trees.predict(columns)
+        if pa.types.is_boolean(self._label.type):
+            output = np.full(len(found), [str(c) for c in self._forest.label_classes()].index(_TRUE))
+        else:
+            output = found.argmax(axis=1)
+        contributions = trees.contributions(levels, output, of_trees, len(self._features))
+        if found.shape[1] > 1:
+            return found, dict(largest(contributions))
+        mean = trees.mean[0]
+        if self._linear is not None:
+            mean = mean + self._linear.intercept
+            belongs = np.eye(len(self._features), dtype=np.float32)[self._of_terms]
+            contributions += self._linear.terms(columns) @ belongs
+        means = np.full(len(found), mean, np.float32)
+        return found[:, 0], {self._label.name + MEAN: means, **dict(largest(contributions))}
 
     def _in_order(self, found: np.ndarray) -> np.ndarray:
         """What ydf predicts -> (n,) of P(true) or the quantity, (n, classes) for a string label."""

@@ -138,8 +138,9 @@ def fit_members(
         else:
             label = label_of(definition, own)
             fit(model, label, own, records, graph_folder, f"{work}/backup-{number}")
-            model.save_weights(f"{whole}.part.h5")
-            os.replace(f"{whole}.part.h5", whole)
+            part = f"{work}/{built}-part.weights.h5"
+            model.save_weights(part)
+            os.replace(part, whole)
         members.append(model)
     return members[0] if len(members) == 1 else _mean(members, label_of(definition, config).name)
 

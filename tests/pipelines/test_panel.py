@@ -14,6 +14,7 @@ from pipelines.score import ScoreRun, score
 from tests.pipelines.trained import STANDINS, folders, hospital_in, train_model
 from tests.standins import examples as shared
 from tests.standins import panel
+from transforms import keras_estimator
 from transforms.parquet import read_files
 from transforms.schemas import EXTRACTIONS, PREDICTIONS
 
@@ -99,3 +100,23 @@ def test_evaluate_gives_the_held_out_predictions_beside_the_truth(hospital, tmp_
     assert set(rows["entity_id"] % 6) == {4}
     error = (rows["score"] - rows["truth"]).to_numpy()
     assert found.evaluation.measures["rmse"].value == pytest.approx(np.sqrt((error**2).mean()))
+
+
+def test_a_training_that_was_killed_goes_on_with_the_member_it_was_at(
+    hospital, tmp_path, monkeypatch
+):
+    undisturbed = train_model("panel", hospital, tmp_path / "a", config=panel.Config(epochs=3))
+    fit, seeds = keras_estimator.fit, []
+
+    def counted(model, label, config, *rest):
+        seeds.append(config.seed)
+        if seeds == [0, 1]:
+            raise KeyboardInterrupt
+        fit(model, label, config, *rest)
+
+    monkeypatch.setattr(keras_estimator, "fit", counted)
+    with pytest.raises(KeyboardInterrupt):
+        train_model("panel", hospital, tmp_path / "b", config=panel.Config(epochs=3))
+    resumed = train_model("panel", hospital, tmp_path / "b", config=panel.Config(epochs=3))
+    assert seeds == [0, 1, 1]
+    assert resumed.evaluation == undisturbed.evaluation

@@ -7,7 +7,8 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.runner import pipeline_options
 from tests.standins import examples as shared
-from tests.standins import logistic
+from tests.standins import logistic, panel
+from transforms import make_examples
 from transforms.make_examples import ExamplesToScore, LabelledExamples, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
 from transforms.splits import SPLITS, split_index
@@ -70,3 +71,22 @@ def test_ready_examples_come_in_batches_with_missing_text(tmp_path):
         expected = [np.float32(v).item() for v in frame["value"]]
         assert_that(values, equal_to(expected), "Values")
         assert_that(found["counts"], equal_to([["count", "logistic", "read", "", 20]]), "Counts")
+
+
+def test_a_bucket_is_read_once_for_all_models(buckets, monkeypatch):
+    read = []
+    once = make_examples.read_tables
+
+    def counted(files, *, with_labels):
+        read.append(files)
+        return once(files, with_labels=with_labels)
+
+    monkeypatch.setattr(make_examples, "read_tables", counted)
+    with beam.Pipeline(options=pipeline_options()) as pipeline:
+        definitions = [(logistic, logistic.Config()), (panel, panel.Config())]
+        found = pipeline | ExamplesToScore(definitions, buckets, shared.AS_OF)
+        for name, rows in (("logistic", 60), ("panel", 120)):
+            number = found[name] | f"Rows{name}" >> beam.Map(lambda batch: batch.num_rows)
+            total = number | f"Sum{name}" >> beam.CombineGlobally(sum)
+            assert_that(total, equal_to([rows]), name)
+    assert len(read) == len(buckets.files) == 3
