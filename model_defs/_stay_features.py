@@ -134,6 +134,7 @@ def describe_stays(
     stay = history.between(subject, admitted, now)
     return {
         **describe_subjects(history, subject, now),
+        "race": last_suffix(history, "RACE//", past),
         "length_of_stay_days": (now - 1 - admitted) / DAY_US,
         **_count_earlier_stays(episodes, subject, admitted),
         **_count_visits(history, subject, admitted),
@@ -184,15 +185,19 @@ def _count_earlier_stays(
     owner = episodes["subject_id"].to_numpy()
     ends = episodes["reach"].to_physical().to_numpy()
     begins = episodes["begin"].to_physical().to_numpy()
+    ever = np.full_like(admitted, ALWAYS)
     gap = begins[1:] - ends[:-1]
     returned = np.zeros(len(owner), dtype=bool)
     returned[1:] = (owner[1:] == owner[:-1]) & (gap <= 30 * DAY_US)
     ended = find_rows(owner, ends, subject, admitted)
-    first = find_rows(owner, ends, subject, np.full_like(admitted, ALWAYS))
+    first = find_rows(owner, ends, subject, ever)
     previous_end = ends[np.maximum(ended - 1, 0)]
     back = owner[returned], begins[returned]
     year_earlier = admitted - 365 * DAY_US
     return {
+        "inpatient_stays_ever": ended - first,
+        # This admission may be one of them: it is known at its discharge.
+        "returns_ever": find_rows(*back, subject, admitted + 1) - find_rows(*back, subject, ever),
         **{
             f"inpatient_stays_{days}d": ended
             - find_rows(owner, ends, subject, admitted - days * DAY_US)
@@ -244,6 +249,9 @@ def _describe_encounters(history: History, index: pl.DataFrame) -> dict[str, Col
         code.filter(~code.str.contains(_MARKS)).first().alias("encounter_type"),
         _first_suffix("SERVICE_TYPE//").alias("service_type"),
         _first_suffix("ENCOUNTER_REASON//").alias("reason"),
+        _first_suffix("DISCHARGE_DISPOSITION//")
+        .str.extract(LAST_PART, 1)
+        .alias("discharge_status"),
         *[
             _first_suffix(prefix)
             .str.extract(LAST_PART, 1)

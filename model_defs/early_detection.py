@@ -28,6 +28,7 @@ import polars as pl
 import pyarrow as pa
 
 from model_defs._code_groups import CHARLSON, codes_of, match_codes
+from model_defs._saliency_pictures import draw_evidence
 from transforms.bucket_tables import Float32, Tables
 from transforms.prediction_rows import Outputs, Predictions
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "study"
-DECISION_THRESHOLD = 0.5
+EVIDENCE = "evidence"
 WINDOW = datetime.timedelta(days=30)
 KNOWN_BEFORE = datetime.timedelta(days=365)
 SAME_DAY = datetime.timedelta(days=1)
@@ -89,6 +90,7 @@ class Config:
     frames: int = 4
     width: int = 16
     dropout: float = 0.3
+    members: int = 1
 
     def __post_init__(self) -> None:
         if self.size < 16:
@@ -258,11 +260,15 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
 
 
 def build_model(config: Config) -> "tf_keras.Model":
-    """CNN over frames, mean and maximum over a study. Output `diseased`: probability (n,)."""
+    """CNN over frames, mean and maximum over a study.
+
+    Outputs: `diseased`, probability (n,); `evidence`, log-odds (n, frames, h, w), which place adds
+    how much.
+    """
     import tensorflow as tf
     import tf_keras
 
-    from model_defs._study_layers import DecodeFrames, PoolFrames
+    from model_defs._study_layers import DecodeFrames, EvidenceHead
 
     tf_keras.utils.set_random_seed(config.seed)
     layers = tf_keras.layers
@@ -285,18 +291,15 @@ def build_model(config: Config) -> "tf_keras.Model":
             found = layers.ReLU(name=f"{name}_relu")(found)
         if block < 2:
             found = layers.MaxPooling2D(name=f"block{block + 1}_pool")(found)
-    # The maximum finds what is small, the mean what is spread out.
-    parts = [
-        layers.GlobalAveragePooling2D(name="frame_mean")(found),
-        layers.GlobalMaxPooling2D(name="frame_maximum")(found),
-    ]
-    features = layers.Concatenate(name="frame_features")(parts)
-    pooled = PoolFrames(name="study_features")((features, study, frames))
-    pooled = layers.Dropout(config.dropout, seed=config.seed, name="dropout")(pooled)
-    probability = layers.Dense(1, activation="sigmoid", name="probability")(pooled)
+    logit, evidence = EvidenceHead(config.frames, config.dropout, config.seed, name="head")(
+        (found, study, frames)
+    )
     model = tf_keras.Model(
         inputs={"frames": frames},
-        outputs={LABEL.name: layers.Reshape((), name=LABEL.name)(probability)},
+        outputs={
+            LABEL.name: layers.Activation("sigmoid", name=LABEL.name)(logit),
+            EVIDENCE: evidence,
+        },
         name="early_detection",
     )
     model.compile(
@@ -307,7 +310,10 @@ def build_model(config: Config) -> "tf_keras.Model":
 
 
 def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
-    """Probability of disease -> score, both classes, the decision at DECISION_THRESHOLD."""
+    """Probability of disease -> score, both classes, the decision at the cut of the tuning split.
+
+    The picture shows what in the frames spoke for disease.
+    """
     probability: np.ndarray[Any, np.dtype[np.float32]] = (
         np.asarray(outputs.values[LABEL.name]).astype(np.float32, copy=False).reshape(-1)
     )
@@ -315,5 +321,6 @@ def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
         score=probability,
         classes=("not_diseased", "diseased"),
         probabilities=np.stack([1 - probability, probability], axis=1),
-        label=(probability >= DECISION_THRESHOLD).astype(np.int64),
+        label=(probability >= outputs.cut).astype(np.int64),
+        picture=draw_evidence(outputs.values[EVIDENCE], config.size),
     )

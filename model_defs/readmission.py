@@ -44,9 +44,8 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "encounter"
-DECISION_THRESHOLD = 0.25
-MIN_FREQUENCY = 20
-MAX_TOKENS = 2000
+MIN_FREQUENCY = 10
+MAX_TOKENS = 8000
 MAX_Z = 5.0
 
 
@@ -73,6 +72,8 @@ _NUMBERS = [
         _number(f"inpatient_stays_{days}d", "1", f"stays that ended {days} days before admission")
         for days in VISIT_WINDOWS_DAYS
     ],
+    _number("inpatient_stays_ever", "1", "stays that ended before this admission"),
+    _number("returns_ever", "1", "admissions within 30 days of a discharge, this one too"),
     _number("returns_365d", "1", "admissions of that year within 30 days of a discharge"),
     _number("days_since_last_discharge", "d", "from the last discharge to this admission"),
     *[
@@ -100,6 +101,7 @@ _LATEST = [
 _CATEGORIES = [
     _category("sex", "administrative gender"),
     _category("discharge_disposition", "where the patient went, as DISPOSITIONS groups it"),
+    _category("discharge_status", "code of the disposition, as sent"),
     _category("admission_source", "where the patient came from"),
     _category("admission_type", "priority of the admission"),
     _category("encounter_type", "code of the type of the encounter"),
@@ -107,7 +109,9 @@ _CATEGORIES = [
     _category("primary_diagnosis_group", "chapter of the first diagnosis or reason of the stay"),
     _category("primary_diagnosis", "its ICD category, or its code in another system"),
 ]
-FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_LATEST, *_CATEGORIES])
+# Reported on, never an input of the regression.
+_RACE = _category("race", "as sent; measures are reported by it, the prediction does not use it")
+FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_LATEST, *_CATEGORIES, _RACE])
 LABEL = pa.field(
     "readmitted",
     pa.bool_(),
@@ -116,14 +120,27 @@ LABEL = pa.field(
 
 _BANDS: dict[str, tuple[float, ...]] = {
     "age_years": (20, 30, 40, 50, 60, 70, 80, 90),
-    "length_of_stay_days": (1, 2, 3, 4, 6, 8, 14),
-    "inpatient_stays_365d": (1, 2, 3, 4, 6),
-    "emergency_visits_365d": (1, 2, 4),
+    "length_of_stay_days": (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14),
+    "inpatient_stays_365d": (1, 2, 3, 4, 5, 6, 8),
+    "inpatient_stays_ever": (1, 2, 3, 4, 5, 6),
+    "returns_ever": (1, 2, 3, 4, 5),
+    "days_since_last_discharge": (8, 15, 30.5, 90, 180, 365),
+    "emergency_visits_365d": (1, 2, 3, 5),
+    "outpatient_visits_365d": (1, 2, 3, 5),
 }
 _CROSSES = (
     ("age_years", "primary_diagnosis_group"),
-    ("discharge_disposition", "primary_diagnosis_group"),
+    ("length_of_stay_days", "primary_diagnosis_group"),
     ("inpatient_stays_365d", "primary_diagnosis_group"),
+    ("discharge_status", "primary_diagnosis_group"),
+    ("discharge_status", "primary_diagnosis"),
+    ("discharge_status", "age_years"),
+    ("discharge_status", "inpatient_stays_365d"),
+    ("discharge_status", "service_type"),
+    ("days_since_last_discharge", "primary_diagnosis_group"),
+    ("days_since_last_discharge", "discharge_status"),
+    ("days_since_last_discharge", "inpatient_stays_365d"),
+    ("returns_ever", "inpatient_stays_365d"),
 )
 _STANDARDISED = [field.name for field in (*_NUMBERS, *_LATEST)]
 _COUNTS = [field.name for field in _NUMBERS if field.name != "age_years"]
@@ -136,14 +153,20 @@ _TOKENS: list[tuple[str, ...]] = [
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """How the regression is trained. `l2` penalises squared weights, `learning_rate` is Adam's."""
+    """How the regression is trained. `l2` penalises squared weights, `learning_rate` is Adam's at
+    first; it falls with the number of steps.
+
+    `derive`: whether labels are derived where none is given. False for a site with labels of its
+    own, since those of two rules must not mix.
+    """
 
     seed: int = 0
     epochs: int = 60
-    batch_size: int = 256
+    batch_size: int = 512
     patience: int = 5
-    learning_rate: float = 0.01
-    l2: float = 1e-4
+    learning_rate: float = 0.02
+    l2: float = 3e-4
+    derive: bool = True
 
     def __post_init__(self) -> None:
         if self.l2 < 0:
@@ -155,7 +178,6 @@ DEFAULT = Config()
 
 def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT) -> pl.DataFrame:
     """Discharges of one bucket before `as_of`: keys, prediction_time, FEATURES, LABEL."""
-    del config
     history = History.of(tables.events, as_of)
     stays = find_stays(history)
     episodes = find_returns(stays)
@@ -190,7 +212,9 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
             maintain_order="left",
         )
         .join(given, on="entity_id", how="left", maintain_order="left")
-        .select(pl.coalesce("boolean_value", "returned").alias(LABEL.name))
+        .select(
+            pl.coalesce("boolean_value", *(["returned"] if config.derive else [])).alias(LABEL.name)
+        )
     )
     return pl.concat([keys, features, label], how="horizontal")
 
@@ -291,18 +315,21 @@ def build_model(config: Config) -> "tf_keras.Model":
         name="readmission",
     )
     model.compile(
-        optimizer=tf_keras.optimizers.Adam(config.learning_rate),
+        # The fit is convex: ever smaller steps end at its minimum, whatever the number of rows.
+        optimizer=tf_keras.optimizers.Adam(
+            tf_keras.optimizers.schedules.InverseTimeDecay(config.learning_rate, 100, 1.0)
+        ),
         loss={LABEL.name: tf_keras.losses.BinaryCrossentropy()},
     )
     return model
 
 
 def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
-    """Probability of a readmission -> score, both classes, the decision at DECISION_THRESHOLD."""
+    """Probability of a readmission -> score, both classes, the decision at the cut of tuning."""
     probability = np.asarray(outputs.values[LABEL.name], dtype=np.float32).reshape(-1)
     return Predictions(
         score=probability,
         classes=("not_readmitted", "readmitted"),
         probabilities=np.stack([1 - probability, probability], axis=1),
-        label=(probability >= DECISION_THRESHOLD).astype(np.int64),
+        label=(probability >= outputs.cut).astype(np.int64),
     )

@@ -1,4 +1,4 @@
-"""Which of several treatments works best for a patient, from genes, life style and history.
+"""Which of several treatments, or which dose of one, works best, from genes, life style, history.
 
 Whom and when: one example per patient who has a genotype, a treatment under comparison or a
 label. A label states its own prediction time. Else it is the first moment of any compared
@@ -11,12 +11,17 @@ worked: the first course that went 90 days without a change to another compared 
 without a failure later than a day after its start (FAILURES) and without death. Null while no
 course has done so before the day asked for. A site that compares something else by labels of its
 own sets `derive` to false, as classes of two questions must not mix.
-How: random forest.
+With `Config.dose_cuts` the label is a weekly dose in mg, `float_value` of `tables.labels`, and
+no course counts: the score is the dose, the label its class between the cuts. For warfarin.
+How: random forest. Of a dose it learns the square root, after a linear equation on the same
+columns; drivers are in that root then, else in the likeliest treatment's probability.
 
 References: Lee et al. 2022 (CPIC, CYP2C19 and clopidogrel), https://doi.org/10.1002/cpt.2526;
 IWPC 2009 (warfarin), https://doi.org/10.1056/NEJMoa0809329.
-Intended use: a second opinion for the prescriber. Not for: starting or stopping a drug without
-one. Courses are observed, not randomised: who got what was chosen, and the forest learns that too.
+Intended use: a second opinion for the prescriber. Not for: starting or stopping a drug, or
+changing a dose, without one. Not a medical device. Courses are observed, not randomised: who got
+what was chosen, and the forest learns that too. A dose is what was given in the end, which is
+not proof that it was the best.
 """
 
 import dataclasses
@@ -28,14 +33,10 @@ import polars as pl
 import pyarrow as pa
 
 from model_defs._code_groups import CHARLSON, DRUGS, MEASURES, OTHER_CONDITIONS, Patterns, codes_of
-from model_defs._history import (
-    CONDITION_END,
-    CONDITIONS,
-    MEDICATIONS,
-    History,
-    Window,
-)
-from model_defs._pharmacogenes import GENES, find_results, last_results
+from model_defs._doses import PENALTY, UNIT, predict_doses, read_cuts
+from model_defs._history import CONDITION_END, CONDITIONS, MEDICATIONS, History
+from model_defs._life_style import last_alcohol, last_smoking_status
+from model_defs._pharmacogenes import GENES, SITES, describe_genes, find_results
 from model_defs._stay_features import Column, describe_subjects, last_suffix
 from model_defs._stays import find_deaths
 from transforms.bucket_tables import Tables
@@ -50,6 +51,7 @@ FOLLOWED = datetime.timedelta(days=90)
 SETTLING = datetime.timedelta(days=1)
 MISSING_Z = -10.0
 MIN_FREQUENCY = 5
+_TIME = "prediction_time"
 
 TREATMENTS: dict[str, Patterns] = {
     "clopidogrel": codes_of(atc="B01AC04", rxnorm="32968 309362 749196"),
@@ -107,6 +109,9 @@ DRUG_GROUPS: dict[str, Patterns] = {
         "acetaminophen",
     )
 }
+DRUG_GROUPS["enzyme_inducer"] = tuple(
+    code for name in ("rifampin", "carbamazepine", "phenytoin") for code in DRUGS[name]
+)
 LATEST = (
     "weight",
     "height",
@@ -117,15 +122,6 @@ LATEST = (
     "platelets",
     "inr",
 )
-SMOKING = "LOINC//72166-2"
-ALCOHOL = "LOINC//74013-4"
-# By code of SNOMED CT or answer of LOINC, or by word; the first that fits counts.
-SMOKING_STATUS: dict[str, str] = {
-    "never": r"266919005|la18978-9|never",
-    "former": r"8517006|la15920-4|former|ex-smoker",
-    "current": r"449868002|77176002|4280\d1000124\d+|la18976-3|la18977-1|la18979-7|la18981-3"
-    r"|la18982-1|current|every day|daily",
-}
 
 
 def _number(name: str, unit: str, meaning: str) -> pa.Field:
@@ -139,6 +135,7 @@ def _category(name: str, meaning: str) -> pa.Field:
 _NUMBERS = [
     _number("age_years", "a", "age at the prediction"),
     *[_number(name, MEASURES[name][0], "last value ever") for name in LATEST],
+    _number("body_surface", "m2", "of the last weight and height, by Mosteller"),
     _number("alcohol_per_day", "{drinks}/d", "last answer"),
     *[
         _number(f"function_{gene.lower()}", "0 to 4", "metabolic function, poor to ultrarapid")
@@ -155,77 +152,99 @@ _CATEGORIES = [
     _category("sex", "administrative gender"),
     _category("race", "code of the OMB category"),
     _category("ethnicity", "code of the OMB category"),
-    _category("smoking_status", "never, former or current"),
+    _category("smoking_status", "never, former, current, or not current"),
     *[_category(f"genotype_{gene.lower()}", "its two alleles, in order") for gene in GENES],
+    *[_category(f"genotype_{site}", "of this site of VKORC1, as measured") for site in SITES],
 ]
 FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_CATEGORIES])
-LABEL = pa.field(
-    "best_treatment",
-    pa.string(),
-    metadata={"unit": "", "meaning": "the treatment that worked"},
-)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """How the forest grows, and whether labels are derived from courses (`derive`)."""
+    """How the forest grows, and what it learns.
+
+    `dose_cuts` such as 21 and 49 (mg/week): a weekly dose, with classes between the cuts. Else a
+    treatment, by given labels and, with `derive`, by courses.
+    """
 
     seed: int = 0
     trees: int = 300
     max_depth: int = 16
     min_examples: int = 5
     derive: bool = True
+    dose_cuts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.trees < 1:
             raise ValueError(f"trees must be at least 1, not {self.trees}")
+        read_cuts(self.dose_cuts)
 
 
 DEFAULT = Config()
+_BEST = pa.field(
+    "best_treatment",
+    pa.string(),
+    metadata={"unit": "", "meaning": "the treatment that worked"},
+)
+_DOSE = pa.field(
+    "dose", pa.float32(), metadata={"unit": UNIT, "meaning": "the weekly dose that worked"}
+)
+
+
+def LABEL(config: Config = DEFAULT) -> pa.Field:  # noqa: N802 - the contract's name
+    """The best treatment, a class; or its weekly dose."""
+    return _DOSE if config.dose_cuts else _BEST
 
 
 def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT) -> pl.DataFrame:
     """Patients of one bucket: keys, prediction_time <= `as_of`, FEATURES, LABEL."""
     history = History.of(tables.events, as_of)
     results = find_results(history)
-    courses = find_courses(history)
-    index = _choose_times(tables, history, results, courses, as_of)
-    if config.derive:
+    given = _given_labels(tables, as_of, config)
+    if config.dose_cuts:
+        index = _choose_times([given, _typed(history, results, as_of)])
+        label = index.select(pl.col("given").cast(pl.Float32).alias(_DOSE.name))
+    else:
+        courses = find_courses(history)
+        treated = courses.group_by("subject_id").agg(pl.col("start").min().alias(_TIME))
+        index = _choose_times([given, treated, _typed(history, results, as_of)])
         worked = treatments_that_worked(courses, history, as_of)
         index = index.join(worked, on="subject_id", how="left", maintain_order="left")
-    else:
-        index = index.with_columns(pl.lit(None, pl.String).alias("worked"))
+        label = index.select(
+            pl.coalesce("given", *["worked"] * config.derive).cast(pl.String).alias(_BEST.name)
+        )
     features = pl.DataFrame(_describe_patients(history, results, index)).select(
         pl.col(field.name).cast(pl.String if field.type == pa.string() else pl.Float32)
         for field in FEATURES
     )
-    keys = index.select("subject_id", pl.col("subject_id").alias("entity_id"), "prediction_time")
-    label = index.select(pl.coalesce("given", "worked").alias(LABEL.name))
+    keys = index.select("subject_id", pl.col("subject_id").alias("entity_id"), _TIME)
     return pl.concat([keys, features, label], how="horizontal")
 
 
-def _choose_times(
-    tables: Tables,
-    history: History,
-    results: pl.DataFrame,
-    courses: pl.DataFrame,
-    as_of: datetime.datetime,
-) -> pl.DataFrame:
-    """`subject_id, prediction_time, given` (the label that was given), sorted by subject."""
-    given = (
-        tables.labels.filter(pl.col("prediction_time") <= as_of)
-        .drop_nulls("categorical_value")
-        .sort("prediction_time", "categorical_value")
+def _given_labels(tables: Tables, as_of: datetime.datetime, config: Config) -> pl.DataFrame:
+    """`subject_id, prediction_time, given`: the last label of each subject; doses are above 0."""
+    column = "float_value" if config.dose_cuts else "categorical_value"
+    usable = pl.col(column) > 0 if config.dose_cuts else pl.col(column).is_not_null()
+    return (
+        tables.labels.filter(pl.col(_TIME) <= as_of, usable)
+        .sort(_TIME, column)
         .unique("subject_id", keep="last", maintain_order=True)
-        .select("subject_id", "prediction_time", pl.col("categorical_value").alias("given"))
+        .select("subject_id", _TIME, pl.col(column).alias("given"))
     )
-    treated = courses.group_by("subject_id").agg(pl.col("start").min().alias("prediction_time"))
-    typed = pl.DataFrame(
+
+
+def _typed(history: History, results: pl.DataFrame, as_of: datetime.datetime) -> pl.DataFrame:
+    """`subject_id, prediction_time`: who has a genotype, on the day asked for."""
+    return pl.DataFrame(
         {"subject_id": np.unique(history.subject_id[results["row"].to_numpy()])},
         schema={"subject_id": pl.Int64},
-    ).with_columns(pl.lit(as_of).cast(pl.Datetime("us")).alias("prediction_time"))
+    ).with_columns(pl.lit(as_of).cast(pl.Datetime("us")).alias(_TIME))
+
+
+def _choose_times(moments: list[pl.DataFrame]) -> pl.DataFrame:
+    """The first of several frames that has a subject gives its time; sorted by subject."""
     return (
-        pl.concat([given, treated, typed], how="diagonal")
+        pl.concat(moments, how="diagonal")
         .unique("subject_id", keep="first", maintain_order=True)
         .sort("subject_id")
     )
@@ -292,8 +311,8 @@ def _describe_patients(
         "race": last_suffix(history, "RACE//", past),
         "ethnicity": last_suffix(history, "ETHNICITY//", past),
         **history.latest_measures(LATEST, past),
-        "alcohol_per_day": _last_number(history, ALCOHOL, past),
-        "smoking_status": _last_smoking_status(history, past),
+        "alcohol_per_day": last_alcohol(history, past),
+        "smoking_status": last_smoking_status(history, past),
         "conditions_distinct": past.count(history.first_rows(CONDITIONS)),
         "medications_distinct": past.count(history.first_rows(MEDICATIONS)),
     }
@@ -301,38 +320,21 @@ def _describe_patients(
         columns[f"condition_{name}"] = past.count(rows) > 0
     for name, rows in history.rows_of(DRUG_GROUPS, MEDICATIONS).items():
         columns[f"drug_{name}"] = year.count(rows) > 0
-    for gene in GENES:
-        diplotype, function = last_results(results, gene, past)
-        columns[f"genotype_{gene.lower()}"] = diplotype
-        columns[f"function_{gene.lower()}"] = function
-    return columns
+    columns |= _describe_body(columns)
+    return columns | describe_genes(results, past, pl.Series(columns["race"]))
 
 
-def _last_number(history: History, code: str, window: Window) -> Column:
-    rows = history.rows_coded(pl.col("code") == code)
-    values = history.frame["numeric_value"].cast(pl.Float64)
-    rows = rows[values[rows].is_not_null().to_numpy()]
-    last = pl.Series(window.last(rows))
-    return values.gather(last.set(last < 0, None))
-
-
-def _last_smoking_status(history: History, window: Window) -> pl.Series:
-    """Category of the last answer in each range; null for none, or one that says nothing."""
-    rows = history.rows_coded(pl.col("code") == SMOKING)
-    text = pl.concat_str(
-        pl.col("text_value").fill_null(""),
-        pl.col("codes").list.join(" ").fill_null(""),
-        separator=" ",
-    ).str.to_lowercase()
-    status = history.frame[rows].select(
-        pl.coalesce(
-            pl.when(text.str.contains(pattern)).then(pl.lit(name))
-            for name, pattern in SMOKING_STATUS.items()
-        ).alias("status")
-    )["status"]
-    known = status.is_not_null().to_numpy()
-    position = pl.Series(window.last_position(rows[known]))
-    return status.drop_nulls().gather(position.set(position < 0, None))
+def _describe_body(columns: dict[str, Column]) -> dict[str, Column]:
+    """Surface by weight and height, and the body mass index where it was not recorded itself."""
+    weight, height, index = (
+        np.asarray(columns[name], float) for name in ("weight", "height", "body_mass_index")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        computed = weight / np.square(height / 100)
+        return {
+            "body_mass_index": np.where(np.isnan(index), computed, index),
+            "body_surface": np.sqrt(weight * height / 3600),
+        }
 
 
 def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
@@ -355,26 +357,40 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
 
 
 def build_model(config: Config) -> "ydf.GenericLearner":
-    """Random forest over all columns that `preprocessing_fn` gives."""
+    """Random forest over all columns that `preprocessing_fn` gives.
+
+    Doses are close to a sum of effects, so there a linear equation comes before the forest.
+    """
     import ydf
 
-    return ydf.RandomForestLearner(
-        label=LABEL.name,
-        num_trees=config.trees,
-        max_depth=config.max_depth,
-        min_examples=config.min_examples,
-        min_vocab_frequency=MIN_FREQUENCY,
-        winner_take_all=False,
-        random_seed=config.seed,
-    )
+    forest = {
+        "num_trees": config.trees,
+        "max_depth": config.max_depth,
+        "min_examples": config.min_examples,
+        "min_vocab_frequency": MIN_FREQUENCY,
+        "random_seed": config.seed,
+    }
+    label = LABEL(config).name
+    if config.dose_cuts:
+        from transforms.linear_forest import LinearForestLearner
+
+        learner = ydf.RandomForestLearner(label=label, task=ydf.Task.REGRESSION, **forest)
+        return LinearForestLearner(learner, label, np.sqrt, PENALTY, MISSING_Z)
+    return ydf.RandomForestLearner(label=label, winner_take_all=False, **forest)
 
 
 def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
-    """Probability by treatment -> that of the likeliest as score, its class as label."""
-    probabilities = np.asarray(outputs.values[LABEL.name], dtype=np.float32)
+    """Probability by treatment -> that of the likeliest as score, its class as label.
+
+    Of a dose: itself as score, the class between the cuts it most probably falls in as label.
+    """
+    found = np.asarray(outputs.values[LABEL(config).name], dtype=np.float32)
+    if config.dose_cuts:
+        typical = float(outputs.values[f"{_DOSE.name}/mean"][:1].sum())  # the same in every row
+        return predict_doses(found, typical, outputs.residuals, read_cuts(config.dose_cuts))
     return Predictions(
-        score=probabilities.max(axis=1),
+        score=found.max(axis=1),
         classes=outputs.classes,
-        probabilities=probabilities,
-        label=probabilities.argmax(axis=1),
+        probabilities=found,
+        label=found.argmax(axis=1),
     )

@@ -1,5 +1,6 @@
 """`demo`: a small simulated hospital, from its export to predictions, by the verbs themselves."""
 
+import dataclasses
 import secrets
 import shutil
 import sys
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import model_defs
 from pipelines.simulate import simulate_hospital
 from transforms.errors import UsageError
 
@@ -34,9 +36,11 @@ def demo(folder: Path, run_verb: Callable[[Sequence[str]], None]) -> Path:
     as_of = ["--as-of", found.as_of.isoformat()]
     at = ["--warehouse", str(warehouse)]
     inputs = ["--fhir", str(found.fhir), "--dicom", str(found.dicom)]
+    inputs += ["--labels", str(found.labels), "--pairs", str(found.pairs)]
+    inputs += ["--counts", str(found.counts)]
     for arguments in (
         ["ingest", *at, "--id-key-file", str(key), "--buckets", str(BUCKETS), *inputs],
-        ["train", "all", *at, *as_of],
+        *(["train", *names, *at, *as_of, *settings] for names, settings in _trainings()),
         ["score", "all", *at, *as_of],
         ["quarantine", "list", *at],
         ["report", *at, "-o", str(report)],
@@ -46,6 +50,15 @@ def demo(folder: Path, run_verb: Callable[[Sequence[str]], None]) -> Path:
         run_verb(arguments)
         _say(f"  {time.monotonic() - started:.1f} s")
     return report
+
+
+def _trainings() -> list[tuple[list[str], list[str]]]:
+    """All models and their settings: of an ensemble one member, which is enough here."""
+    names: dict[bool, list[str]] = {False: [], True: []}
+    for name in model_defs.names():
+        fields = {field.name for field in dataclasses.fields(model_defs.find(name).Config)}
+        names["members" in fields].append(name)
+    return [(names[False], []), (names[True], ["--set", "members=1"])]
 
 
 def _say(text: str) -> None:

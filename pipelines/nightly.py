@@ -33,10 +33,14 @@ def champions(warehouse: Warehouse, names: Sequence[str]) -> list[ModelVersion]:
 
 
 def named_champions(warehouse: Warehouse, names: Sequence[str]) -> list[ModelVersion]:
-    """The champion of each name. Raises: UsageError, when a model was never trained."""
-    found = champions(warehouse, names)
-    missing = sorted(set(names) - {version.model for version in found})
-    if missing:
+    """The champion of each name of the command line; of `all` those that there are.
+
+    Raises: UsageError, when a model that is named was never trained, or none was.
+    """
+    chosen = chosen_models(names)
+    found = champions(warehouse, chosen)
+    missing = sorted(set(chosen) - {version.model for version in found})
+    if missing and not (found and "all" in names):
         raise UsageError(
             f"no champion of {', '.join(missing)}: "
             f"run `nightrounds train {' '.join(missing)}` first"

@@ -1,7 +1,7 @@
 """`report`: what a run did, as one HTML page that an operator reads in the morning.
 
-The page holds counts, classes of errors, names of models and of their inputs; no raw input, no
-file name and nothing of one patient stands on it.
+The page holds counts, classes of errors, names of models and of their inputs; no raw input and no
+file name stands on it, and of single studies only what `report_details` says.
 """
 
 import dataclasses
@@ -15,6 +15,8 @@ import duckdb
 import jinja2
 
 from pipelines.query import layout
+from pipelines.report_details import Details, details_of
+from pipelines.report_holdings import Holding, holdings_of
 from transforms.errors import UsageError
 
 BINS = 20
@@ -66,17 +68,6 @@ class Run:
 
 
 @dataclasses.dataclass(frozen=True)
-class Holding:
-    """What the warehouse holds of one kind: FHIR resources of a type or images of a modality."""
-
-    name: str
-    resources: int
-    rows: int
-    sources: int
-    subjects: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Refusal:
     """One reason for which inputs were refused, with their number."""
 
@@ -119,13 +110,17 @@ class Quality:
 
 @dataclasses.dataclass(frozen=True)
 class ReportData:
-    """Everything on the page. `reading` is the run whose inputs the reconciliation shows."""
+    """Everything on the page. `reading` is the run whose inputs the reconciliation shows.
+
+    `details` are by model, one for each of `scores`.
+    """
 
     run: Run
     reading: Run | None
     holdings: tuple[Holding, ...]
     refusals: tuple[Refusal, ...]
     scores: tuple[ModelScores, ...]
+    details: Mapping[str, Details]
     quality: tuple[Quality, ...]
     newest: tuple[Run, ...]
 
@@ -158,7 +153,7 @@ def build_report(
     run_id: str | None = None,
     quality: Sequence[Quality] = (),
 ) -> ReportData:
-    """Read the page's content from `events, images, predictions, runs, quarantine`.
+    """Read the page's content from the tables of the warehouse.
 
     The run is the newest unless `run_id` names another. If it read no files, the newest run
     before it that did is shown beside it; if it scored nothing, each model's newest scores are.
@@ -172,19 +167,21 @@ def build_report(
     run = chosen[0]
     earlier = [other for other in runs if other.started <= run.started]
     reading = next((other for other in earlier if _reads(other)), None)
+    scores = model_scores(connection, run.run_id) or model_scores(connection)
     return ReportData(
         run=run,
         reading=reading,
-        holdings=_holdings(connection),
+        holdings=holdings_of(connection),
         refusals=_refusals(connection, [run, *([reading] if reading else [])]),
-        scores=model_scores(connection, run.run_id) or model_scores(connection),
+        scores=scores,
+        details={item.model: details_of(connection, item.model, item.run_id) for item in scores},
         quality=tuple(quality),
         newest=tuple(runs[:NEWEST_RUNS]),
     )
 
 
 def _reads(run: Run) -> bool:
-    return any(stage.name in ("read_fhir", "read_dicom") for stage in run.stages)
+    return any(stage.name.startswith("read_") for stage in run.stages)
 
 
 def _runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
@@ -210,25 +207,6 @@ def _runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
         Run(run_id, verb, status, day, started, seconds, tuple(stages[run_id]))
         for run_id, verb, status, day, started, seconds in rows
     ]
-
-
-def _holdings(connection: duckdb.DuckDBPyConnection) -> tuple[Holding, ...]:
-    """Types of FHIR resources, then modalities of images, the most frequent first."""
-    fhir = connection.execute(
-        """
-        SELECT resource_type, count(DISTINCT resource_id), count(*),
-               count(DISTINCT source_id), count(DISTINCT subject_id)
-        FROM events GROUP BY ALL ORDER BY 2 DESC, 1
-        """
-    ).fetchall()
-    dicom = connection.execute(
-        """
-        SELECT 'DICOM ' || coalesce(modality, 'of no modality'), count(DISTINCT instance_id),
-               count(*), count(DISTINCT source_id), count(DISTINCT subject_id)
-        FROM images GROUP BY ALL ORDER BY 2 DESC, 1
-        """
-    ).fetchall()
-    return tuple(Holding(*row) for row in fhir + dicom)
 
 
 def _refusals(connection: duckdb.DuckDBPyConnection, runs: Sequence[Run]) -> tuple[Refusal, ...]:

@@ -17,7 +17,7 @@ from pipelines.ingest import Inputs, ingest
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
 from pipelines.runner import pipeline_options
-from transforms.errors import UsageError
+from transforms.errors import Refused, UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
 from transforms.native_logs import load_tensorflow
@@ -96,6 +96,8 @@ def describe_model(found: Mapping[str, Any]) -> str:
     ...                 "measures": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}})
     'v1, champion (the first version), auroc 0.800 (0.700-0.900)'
     """
+    if "refused" in found:
+        return f"not trained ({found['refused']})"
     text = str(found["version"])
     if "champion" in found:
         text += ", champion" if found["champion"] else ", not champion"
@@ -192,13 +194,12 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
 def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
-    from pipelines.nightly import buckets_of, chosen_models, named_champions, score_champions
+    from pipelines.nightly import buckets_of, named_champions, score_champions
 
     warehouse = open_warehouse(arguments.warehouse)
-    names = chosen_models(arguments.models)
-    if arguments.examples and len(names) != 1:
-        raise UsageError(f"--examples are of one model, not of {', '.join(names)}")
-    versions = named_champions(warehouse, names)
+    versions = named_champions(warehouse, arguments.models)
+    if arguments.examples and len(versions) != 1:
+        raise UsageError(f"--examples are of one model, not of {' '.join(arguments.models)}")
     as_of = arguments.as_of or _now()
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
@@ -284,7 +285,9 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         arguments,
         context,
         warehouse,
-        lambda: _train_models(warehouse, configs, buckets, as_of, options, splits),
+        lambda: _train_models(
+            warehouse, configs, buckets, as_of, options, splits, skip="all" in arguments.models
+        ),
     )
 
 
@@ -295,15 +298,28 @@ def _train_models(
     as_of: datetime.datetime,
     options: PipelineOptions,
     splits: GivenSplits | None,
+    *,
+    skip: bool = False,
 ) -> Outcome:
-    """One more version of each model, in the order of the names."""
+    """One more version of each model, in the order of the names.
+
+    With `skip` a model for which there is too little data is passed over and told of.
+    Raises: Refused, without `skip`, or when there is too little data for every model.
+    """
     from pipelines.nightly import models_folder
     from pipelines.train import train
 
     outcome, folder = Outcome(), models_folder(warehouse)
     for name, config in configs.items():
         sys.stderr.write(f"training {name}\n")
-        trained = train(name, buckets, folder, as_of, options, config=config, splits=splits)
+        try:
+            trained = train(name, buckets, folder, as_of, options, config=config, splits=splits)
+        except Refused as error:
+            if not skip:
+                raise
+            sys.stderr.write(f"not trained: {error}\n")
+            outcome.models[name] = {"refused": str(error)}
+            continue
         if trained is not None:
             outcome.models[name] = {
                 "version": trained.version.version,
@@ -313,19 +329,20 @@ def _train_models(
                 "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
                 **trained.evaluation.as_json(),
             }
+    if outcome.models and all("refused" in found for found in outcome.models.values()):
+        raise Refused("there is too little data to train any model; see above")
     return outcome
 
 
 def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.evaluate import evaluate
-    from pipelines.nightly import buckets_of, chosen_models, named_champions
+    from pipelines.nightly import buckets_of, named_champions
 
     warehouse = open_warehouse(arguments.warehouse)
-    names = chosen_models(arguments.models)
-    if arguments.output is not None and len(names) != 1:
-        raise UsageError(f"--output is of one model, not of {', '.join(names)}")
-    versions = named_champions(warehouse, names)
+    versions = named_champions(warehouse, arguments.models)
+    if arguments.output is not None and len(versions) != 1:
+        raise UsageError(f"--output is of one model, not of {' '.join(arguments.models)}")
     as_of = arguments.as_of or _now()
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
@@ -334,7 +351,7 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     def work() -> Outcome:
         found = evaluate(versions, buckets_of(warehouse), as_of, options, splits=splits)
         if arguments.output is not None:
-            found[names[0]].predictions.write_parquet(arguments.output)
+            found[versions[0].model].predictions.write_parquet(arguments.output)
         return Outcome(
             models={
                 version.model: {

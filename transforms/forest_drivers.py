@@ -22,35 +22,48 @@ from transforms.prediction_rows import DRIVER_CONTRIBUTION, DRIVER_INDEX, MAX_DR
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
 
-_NEVER = np.float32(np.inf)  # the threshold of what asks about words
+_ROWS = 128  # whose way through all trees fits into a processor's cache
+_NEVER = float("inf")
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A column of words: those it knows, and for each question asked of it who answers yes.
+
+    `answers` float32 (known words + 2, questions), by the word's number (`word_numbers`).
+    """
+
+    known: pa.Array
+    answers: Floats
 
 
 @dataclasses.dataclass(frozen=True)
 class Trees:
-    """The trees of a forest, one array entry per node; a leaf is its own child.
+    """The trees of a forest as arrays over nodes and edges. A leaf is its own child.
 
-    `roots` are the nodes at which trees begin, `depth` the most steps down. A node goes to
-    `positive` where the value of `column` reaches `threshold`, or where `members` is true at
-    `offset` plus the word's number (`scale` is 1 for words, else 0). `value` float32 (nodes,
-    outputs). `means` stand in for missing numbers; `words` are the known words of the columns of
-    words, their number less one; a word that is not known is 0, an empty one the number after all.
+    A row at a node asks whether its `question` reaches `threshold`; questions are the columns of
+    numbers (`means` stand in for missing ones), then those of each column of words. It goes on by
+    edge 2 * node, or 2 * node + 1 for yes, to `child`; `change` float64 (edges, outputs) is what
+    the edge changes, `source` the column (its place in `names`) that was asked. `value` float32
+    (nodes, outputs) is what a tree would say at the node.
     """
 
-    names: tuple[str, ...]
-    means: Mapping[int, float]
-    words: Mapping[int, pa.Array]
-    roots: Ints
+    means: Mapping[str, float]
+    words: Mapping[str, Words]
+    roots: Array
     depth: int
-    column: Ints
+    question: Array
     threshold: Floats
-    scale: Floats
-    offset: Ints
-    members: npt.NDArray[np.bool_]
-    negative: Ints
-    positive: Ints
+    child: Array
+    change: Array
+    source: Array
     value: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns, those of numbers first."""
+        return (*self.means, *self.words)
 
     @property
     def mean(self) -> Floats:
@@ -58,55 +71,65 @@ class Trees:
         found: Floats = self.value[self.roots].mean(axis=0)
         return found
 
-    def predict(self, columns: Mapping[str, Array]) -> tuple[Floats, list[Ints]]:
-        """Columns of n rows -> predictions (n, outputs), and the nodes passed, (n, trees) a level.
+    def explain(
+        self, columns: Mapping[str, Array], feature: Array, features: int, output: int | None = None
+    ) -> tuple[Floats, Floats]:
+        """Columns of n rows -> predictions (n, outputs) and contributions (n, features).
 
-        Words are bytes.
+        `feature` says for each of `names` which feature it comes from. Contributions are those to
+        the `output`, else to the largest of the row. Words are bytes.
         """
-        x = self._matrix(columns)
-        rows, width = x.shape
-        flat, first = x.reshape(-1), np.arange(rows, dtype=np.int32)[:, None] * width
-        node = np.broadcast_to(self.roots, (rows, len(self.roots)))
-        levels = [node]
+        x = self._answers(columns)
+        rows, outputs = len(x), self.value.shape[1]
+        predictions = np.empty((rows, outputs), np.float32)
+        contributions = np.empty((rows, features), np.float32)
+        of_edge = feature[self.source]
+        for begin in range(0, rows, _ROWS):
+            part = slice(begin, begin + _ROWS)
+            leaves, edges = self._descend(x[part])
+            predictions[part] = self.value[leaves].mean(axis=1, dtype=np.float32)
+            chosen = predictions[part].argmax(axis=1) if output is None else output
+            contributions[part] = self._sum(edges, of_edge, features, chosen)
+        return predictions, contributions
+
+    def _descend(self, x: Floats) -> tuple[Array, list[Array]]:
+        """Answers (n, questions) -> the leaves reached, (n, trees), and each level's edges."""
+        flat, first = x.reshape(-1), np.arange(len(x))[:, None] * x.shape[1]
+        node = np.broadcast_to(self.roots, (len(x), len(self.roots)))
+        edges = []
         for _ in range(self.depth):
-            found = flat[first + self.column[node]]
-            up = found >= self.threshold[node]
-            up |= self.members[self.offset[node] + (found * self.scale[node]).astype(np.int32)]
-            node = np.where(up, self.positive[node], self.negative[node])
-            levels.append(node)
-        return self.value[node].mean(axis=1, dtype=np.float32), levels
+            asked = self.question.take(node)
+            asked += first
+            edge = 2 * node
+            edge += flat.take(asked) >= self.threshold.take(node)
+            node = self.child.take(edge)
+            edges.append(edge)
+        return node, edges
 
-    def contributions(
-        self, levels: Sequence[Ints], output: Array, feature: Ints, features: int
-    ) -> Floats:
-        """Nodes passed -> what each feature added to the `output` (n,) of each row: (n, features).
-
-        `feature` says for each column which feature it comes from.
-        """
-        rows, trees = levels[0].shape
-        width = self.value.shape[1]
-        flat, of_node = self.value.reshape(-1), feature[self.column]
-        first = np.arange(rows, dtype=np.int32)[:, None] * features
-        before = flat[levels[0] * width + output[:, None]]
+    def _sum(
+        self, edges: Sequence[Array], of_edge: Array, features: int, output: Array | int
+    ) -> Array:
+        """Edges passed -> the mean over trees of their changes, by row and feature."""
+        rows, outputs = len(edges[0]) if edges else 0, self.value.shape[1]
+        change, first = self.change.reshape(-1), np.arange(rows)[:, None] * features
+        wanted = np.broadcast_to(output, rows)[:, None]
         sums = np.zeros(rows * features)
-        for node, child in zip(levels, levels[1:], strict=False):
-            after = flat[child * width + output[:, None]]
-            where = (first + of_node[node]).reshape(-1)
-            sums += np.bincount(where, (after - before).reshape(-1), minlength=len(sums))
-            before = after
-        return (sums / trees).reshape(rows, features).astype(np.float32)
+        for edge in edges:
+            where = of_edge.take(edge)
+            where += first
+            moved = change.take(edge * outputs + wanted if outputs > 1 else edge)
+            sums += np.bincount(where.reshape(-1), moved.reshape(-1), minlength=len(sums))
+        return (sums / len(self.roots)).reshape(rows, features)
 
-    def _matrix(self, columns: Mapping[str, Array]) -> Floats:
-        """Columns -> float32 (n, columns): numbers, and the numbers of words."""
+    def _answers(self, columns: Mapping[str, Array]) -> Floats:
+        """Columns -> float32 (n, questions): numbers, and 1.0 where a word's answer is yes."""
         rows = len(columns[self.names[0]])
-        x = np.empty((rows, len(self.names)), np.float32)
-        for place, name in enumerate(self.names):
-            if place in self.words:
-                x[:, place] = word_numbers(columns[name], self.words[place])
-            else:
-                found = columns[name].astype(np.float32, copy=False)
-                x[:, place] = np.where(np.isnan(found), np.float32(self.means[place]), found)
-        return x
+        x = np.empty((rows, len(self.means)), np.float32)
+        for place, (name, mean) in enumerate(self.means.items()):
+            found = columns[name].astype(np.float32, copy=False)
+            x[:, place] = np.where(np.isnan(found), np.float32(mean), found)
+        said = [w.answers[word_numbers(columns[name], w.known)] for name, w in self.words.items()]
+        return np.concatenate([x, *said], axis=1)
 
 
 def word_numbers(found: Array, words: pa.Array) -> Array:
@@ -131,17 +154,7 @@ def take_trees(forest: Any) -> Trees | None:
 
     if not isinstance(forest, ydf.RandomForestModel):
         return None
-    spec = forest.data_spec().columns
-    inputs = [f.column_idx for f in forest.input_features()]
-    place = {column: number for number, column in enumerate(inputs)}
-    means, words = {}, {}
-    for column, number in place.items():
-        if spec[column].HasField("categorical"):
-            items = sorted((v.index, k) for k, v in spec[column].categorical.items.items())
-            words[number] = pa.array([k.encode() for index, k in items if index], pa.binary())
-        else:
-            means[number] = spec[column].numerical.mean
-    nodes = _Nodes(place, {number: len(known) for number, known in words.items()})
+    nodes = _Nodes(forest)
     try:
         roots = [nodes.add(tree.root) for tree in forest.iter_trees()]
     except NotImplementedError:
@@ -149,36 +162,45 @@ def take_trees(forest: Any) -> Trees | None:
     value = np.asarray(nodes.value, np.float32).reshape(len(nodes.value), -1)
     if forest.task() == ydf.Task.CLASSIFICATION and forest.winner_takes_all():
         value = np.eye(value.shape[1], dtype=np.float32)[value.argmax(axis=1)]
+    child = np.asarray(nodes.child).reshape(-1)
+    precise = value.astype(np.float64)
+    first = nodes.first_questions()
     return Trees(
-        names=tuple(spec[column].name for column in inputs),
-        means=means,
-        words=words,
-        roots=np.asarray(roots, np.int32),
+        means=nodes.means,
+        words=nodes.taken_words(),
+        roots=np.asarray(roots),
         depth=nodes.depth,
-        column=np.asarray(nodes.column, np.int32),
+        question=np.asarray([first[column] + place for column, place in nodes.question]),
         threshold=np.asarray(nodes.threshold, np.float32),
-        scale=np.asarray(nodes.scale, np.float32),
-        offset=np.asarray(nodes.offset, np.int32),
-        members=np.asarray(nodes.members, bool),
-        negative=np.asarray(nodes.negative, np.int32),
-        positive=np.asarray(nodes.positive, np.int32),
+        child=child,
+        change=precise[child] - np.repeat(precise, 2, axis=0),
+        source=np.repeat([nodes.columns.index(column) for column, _ in nodes.question], 2),
         value=value,
     )
 
 
 class _Nodes:
-    """Nodes as they are met. `members` begins with one that no word has."""
+    """Nodes of a ydf forest as they are met, depth first; questions as (column, place in it)."""
 
-    def __init__(self, place: Mapping[int, int], known: Mapping[int, int]) -> None:
-        self._place, self._known = place, known
+    def __init__(self, forest: Any) -> None:
+        spec = forest.data_spec().columns
+        self._name = {f.column_idx: f.name for f in forest.input_features()}
+        self.means: dict[str, float] = {}
+        self._known: dict[str, list[str]] = {}
+        self._masks: dict[str, dict[tuple[bool, ...], int]] = {}
+        for number, name in self._name.items():
+            if spec[number].HasField("categorical"):
+                items = spec[number].categorical.items.items()
+                by_index = sorted((item.index, word) for word, item in items if item.index)
+                self._known[name] = [word for _, word in by_index]
+                self._masks[name] = {}
+            else:
+                self.means[name] = spec[number].numerical.mean
+        self.columns = [*self.means, *self._known]
         self.depth = 0
-        self.column: list[int] = []
+        self.question: list[tuple[str, int]] = []
         self.threshold: list[float] = []
-        self.scale: list[float] = []
-        self.offset: list[int] = []
-        self.members: list[bool] = [False]
-        self.negative: list[int] = []
-        self.positive: list[int] = []
+        self.child: list[list[int]] = []
         self.value: list[Any] = []
 
     def add(self, node: Any, depth: int = 0) -> int:
@@ -188,41 +210,47 @@ class _Nodes:
         """
         number = len(self.value)
         self.depth = max(self.depth, depth)
-        value = node.value
-        self.value.append(getattr(value, "probability", None) or value.value)
-        for column in (self.negative, self.positive):
-            column.append(number)
-        if node.is_leaf:
-            self._ask(0, float(_NEVER))
-            return number
-        self._ask_condition(node.condition)
-        self.negative[number] = self.add(node.neg_child, depth + 1)
-        self.positive[number] = self.add(node.pos_child, depth + 1)
+        self.value.append(getattr(node.value, "probability", None) or node.value.value)
+        self.child.append([number, number])
+        question, threshold = (
+            ((self.columns[0], 0), _NEVER) if node.is_leaf else self._asked(node.condition)
+        )
+        self.question.append(question)
+        self.threshold.append(threshold)
+        if not node.is_leaf:
+            below = (node.neg_child, node.pos_child)
+            self.child[number] = [self.add(child, depth + 1) for child in below]
         return number
 
-    def _ask_condition(self, condition: Any) -> None:
+    def _asked(self, condition: Any) -> tuple[tuple[str, int], float]:
         from ydf import tree
 
         if isinstance(condition, tree.NumericalHigherThanCondition):
-            self._ask(self._place[condition.attribute], condition.threshold)
-        elif isinstance(condition, tree.CategoricalIsInCondition):
-            place = self._place[condition.attribute]
-            member = [False] * (self._known[place] + 1) + [condition.missing]
-            for index in condition.mask:
-                member[index] = True
-            self._ask(place, float(_NEVER), 1.0, len(self.members))
-            self.members += member
-        else:
+            return (self._name[condition.attribute], 0), condition.threshold
+        if not isinstance(condition, tree.CategoricalIsInCondition):
             raise NotImplementedError(type(condition).__name__)
+        name = self._name[condition.attribute]
+        yes = set(condition.mask)
+        mask = (*(i in yes for i in range(len(self._known[name]) + 1)), condition.missing)
+        return (name, self._masks[name].setdefault(mask, len(self._masks[name]))), 0.5
 
-    def _ask(self, place: int, threshold: float, scale: float = 0.0, offset: int = 0) -> None:
-        self.column.append(place)
-        self.threshold.append(threshold)
-        self.scale.append(scale)
-        self.offset.append(offset)
+    def taken_words(self) -> dict[str, Words]:
+        """The columns of words with all questions asked of them."""
+        return {
+            name: Words(
+                pa.array([word.encode() for word in known], pa.binary()),
+                np.asarray(list(self._masks[name]), np.float32).reshape(-1, len(known) + 2).T,
+            )
+            for name, known in self._known.items()
+        }
+
+    def first_questions(self) -> dict[str, int]:
+        """Column -> number of its first question."""
+        counts = [1] * len(self.means) + [len(masks) for masks in self._masks.values()]
+        return dict(zip(self.columns, np.cumsum([0, *counts[:-1]]).tolist(), strict=True))
 
 
-def features_of(columns: Sequence[str], features: Sequence[str]) -> Ints | None:
+def features_of(columns: Sequence[str], features: Sequence[str]) -> Array | None:
     """Columns of a `preprocessing_fn` -> number of the feature each comes from.
 
     A column comes from the feature of its name, or of what stands before its first `/`. None
@@ -233,7 +261,7 @@ def features_of(columns: Sequence[str], features: Sequence[str]) -> Ints | None:
     """
     number = {name: place for place, name in enumerate(features)}
     found = [number.get(name, number.get(name.partition("/")[0], -1)) for name in columns]
-    return None if -1 in found else np.asarray(found, np.int32)
+    return None if -1 in found else np.asarray(found, np.int64)
 
 
 def largest(contributions: Floats) -> Iterator[tuple[str, Array]]:

@@ -119,18 +119,17 @@ class ForestEstimator:
         self, columns: Mapping[str, Any], trees: Trees, of_trees: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Columns of the graph -> what ydf would predict, and the drivers."""
-        found, levels = trees.predict(columns)
+        of_true = None  # of two classes the probability of true, whichever is likelier
         if pa.types.is_boolean(self._label.type):
-            output = np.full(len(found), [str(c) for c in self._forest.label_classes()].index(_TRUE))
-        else:
-            output = found.argmax(axis=1)
-        contributions = trees.contributions(levels, output, of_trees, len(self._features))
+            of_true = [str(c) for c in self._forest.label_classes()].index(_TRUE)
+        count = len(self._features)
+        found, contributions = trees.explain(columns, of_trees, count, of_true)
         if found.shape[1] > 1:
             return found, dict(largest(contributions))
         mean = trees.mean[0]
         if self._linear is not None:
             mean = mean + self._linear.intercept
-            belongs = np.eye(len(self._features), dtype=np.float32)[self._of_terms]
+            belongs = np.eye(count, dtype=np.float32)[self._of_terms]
             contributions += self._linear.terms(columns) @ belongs
         means = np.full(len(found), mean, np.float32)
         return found[:, 0], {self._label.name + MEAN: means, **dict(largest(contributions))}

@@ -83,39 +83,35 @@ class Linear:
 
 
 def fit_linear(columns: Columns, target: Array, *, penalty: float, missing: float) -> Linear:
-    """Ridge regression on standardised numbers, marks of missing ones, and words seen often.
+    """Ridge regression on numbers, marks of missing ones, and words seen at least _FEWEST times.
 
     `columns` hold numbers, or words as str; numbers that are NaN or not above `missing` are
-    missing.
+    missing. Numbers count on the scale they have, so that of marks and words the penalty holds
+    back the rare ones; give measured numbers standardised.
     """
     design: list[Array] = []
     where: list[tuple[str, str | None]] = []  # column, word (None: its number; "": it is missing)
     mean: dict[str, float] = {}
-    scale: list[float] = []
 
-    def add(name: str, word: str | None, values: Array, spread: float) -> None:
-        if spread > _TINY:
-            design.append((values - values.mean()) / spread)
+    def add(name: str, word: str | None, values: Array) -> None:
+        if values.min() < values.max():
+            design.append(values - values.mean())
             where.append((name, word))
-            scale.append(spread)
 
     for name, found in columns.items():
-        if found.dtype.kind in "US":
+        if found.dtype.kind == "U":
             seen, count = np.unique(found, return_counts=True)
             for word in seen[(count >= _FEWEST) & (seen != "")]:
-                add(name, str(word), (found == word).astype(float), 1.0)
+                add(name, str(word), (found == word).astype(float))
         else:
             values = found.astype(float)
             gone = ~(values > missing)
-            mean[name] = float(values[~gone].mean()) if not gone.all() else 0.0
-            values = np.where(gone, mean[name], values)
-            add(name, None, values, float(values[~gone].std()) if not gone.all() else 0.0)
-            add(name, "", gone.astype(float), float(gone.any()))
-    x = np.stack(design, axis=1)
+            mean[name] = 0.0 if gone.all() else float(values[~gone].mean())
+            add(name, None, np.where(gone, mean[name], values))
+            add(name, "", gone.astype(float))
     intercept = float(target.mean())
-    weights = np.linalg.solve(
-        x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (target - intercept)
-    ) / np.asarray(scale)
+    x = np.stack(design, axis=1) if design else np.zeros((len(target), 0))
+    weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ (target - intercept))
     return _as_linear(columns, where, weights, mean, intercept, missing)
 
 

@@ -278,7 +278,7 @@ EXTRACTIONS = pa.schema(
         _field("kind", pa.string(), "date, measurement, medication or sentence", required=True),
         _field("text", pa.string(), "the words of the note from `begin` to `end`"),
         _field("value", pa.float32(), "the number of a measurement or a dose, in `unit`"),
-        _field("unit", pa.string(), "unit as written"),
+        _field("unit", pa.string(), "UCUM unit, as written where it is none"),
         _field("code", pa.string(), "SYSTEM//code of what was found"),
         _field("begin", pa.int32(), "first character within events.text_value", required=True),
         _field("end", pa.int32(), "character after the last one", required=True),

@@ -1,6 +1,6 @@
 """Inputs that are broken, each in its own way, as every real export has some.
 
-Fewer than ten of them are refused, so that a run with them is still published.
+In no stage more than ten are refused, so that a run with them is still published.
 """
 
 import dataclasses
@@ -19,6 +19,8 @@ from pipelines.simulate.resources import ICD10CM, Resource
 from pipelines.simulate.stays import ALBUMIN
 
 GOOD_OBSERVATIONS = 2
+UNREADABLE = "c1cc(F)ccc1Nc1ncnc2cc"  # rings that are not closed
+UNREADABLE_PAIRS = ("NR-2", "NR-3")
 
 
 class Fault(enum.StrEnum):
@@ -32,6 +34,8 @@ class Fault(enum.StrEnum):
     TRUNCATED_BUNDLE = "truncated_bundle"
     TRUNCATED_DICOM = "truncated_dicom"
     TEXT_NAMED_DCM = "text_named_dcm"
+    UNREADABLE_COMPOUND = "unreadable_compound"
+    UNREADABLE_PAIR = "unreadable_pair"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +55,12 @@ def write_broken(
     *,
     fhir: Path,
     dicom: Path,
+    pairs: Path,
 ) -> list[Broken]:
     """Write one input for each fault, about `person`, whose other data stay whole.
 
     Lines go to `fhir/late.ndjson`, between GOOD_OBSERVATIONS that are good, of which one is
-    there twice; the DICOM file is cut within its header.
+    there twice; the DICOM file is cut within its header. `pairs` gets two rows more.
     """
     patient = person.patient
     good = _albumin(rng, patient, time)
@@ -66,6 +71,7 @@ def write_broken(
         (Fault.STRING_FOR_NUMBER, _string_for_number(rng, patient, time)),
         (Fault.UNREADABLE_DATE, _unreadable_date(rng, patient, time)),
         (Fault.TRUNCATED_LINE, _albumin(rng, patient, time)),
+        (Fault.UNREADABLE_COMPOUND, resources.substance(rng, "NR-1", UNREADABLE, time)),
         (None, _albumin(rng, patient, time)),
     ]
     late = fhir / "late.ndjson"
@@ -87,6 +93,8 @@ def write_broken(
     (fhir / "no_patient.json").write_bytes(whole)
     (fhir / "cut_short.json").write_bytes(whole[: len(whole) * 2 // 3])
     (dicom / "cut_short.dcm").write_bytes(_header_bytes(instance))
+    with pairs.open("a", encoding="utf-8") as file:
+        file.writelines(f"{name},KIN1A,{UNREADABLE},6.5,\n" for name in UNREADABLE_PAIRS)
     (dicom / "readme.dcm").write_text("Exported from the archive.\nSee the list of studies.\n")
     return [
         *broken,
@@ -94,6 +102,7 @@ def write_broken(
         Broken(Fault.TRUNCATED_BUNDLE, fhir / "cut_short.json"),
         Broken(Fault.TRUNCATED_DICOM, dicom / "cut_short.dcm", str(instance.SOPInstanceUID)),
         Broken(Fault.TEXT_NAMED_DCM, dicom / "readme.dcm"),
+        *(Broken(Fault.UNREADABLE_PAIR, pairs, name) for name in UNREADABLE_PAIRS),
     ]
 
 

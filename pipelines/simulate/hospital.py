@@ -1,7 +1,8 @@
-"""A small hospital that never was: its FHIR export and its DICOM studies, the same for each seed.
+"""A small hospital that never was: all that the engine reads, the same for each seed.
 
 About half of the patients come as transaction Bundles, one file each, the others as a bulk
-export of NDJSON, one file per type, among them a `.gz` and a `.zip`. All of it is made up.
+export of NDJSON, one file per type, among them a `.gz` and a `.zip`. Labels, pairs and counts are
+CSV. All of it is made up.
 """
 
 import collections
@@ -17,7 +18,12 @@ import numpy as np
 import orjson
 
 from pipelines.simulate.broken import GOOD_OBSERVATIONS, Broken, write_broken
+from pipelines.simulate.clinical_notes import RADIOLOGY, simulate_notes
+from pipelines.simulate.compounds import simulate_compounds
+from pipelines.simulate.epidemic import simulate_epidemic
 from pipelines.simulate.imaging import Imaged, simulate_imaging
+from pipelines.simulate.labels import Label, label_of, write_labels
+from pipelines.simulate.messages import simulate_messages
 from pipelines.simulate.people import Person, make_person
 from pipelines.simulate.resources import Resource, new_id
 from pipelines.simulate.stays import simulate_stays
@@ -32,19 +38,24 @@ _GZIPPED, _ZIPPED = "Observation", "Condition"
 _ABSOLUTE = "MedicationRequest"
 _ZIP_TIME = (2025, 1, 1, 0, 0, 0)
 _PEOPLE, _STAYS, _TREATMENTS, _IMAGING, _DRUGS, _FAULTS = range(6)
+_MESSAGES, _NOTES, _COMPOUNDS, _EPIDEMIC = range(6, 10)
 
 
 @dataclasses.dataclass(frozen=True)
 class Simulated:
     """What was written, for callers and for tests.
 
-    The history ends with the day `as_of`; a stay that has not ended by then is open.
+    `labels` is a folder with one file per model, `pairs` and `counts` are files. The history ends
+    with the day `as_of`; a stay that has not ended by then is open.
     `resources` counts distinct whole resources by type, `identities` are the texts that name
     people in the files and must appear nowhere else.
     """
 
     fhir: Path
     dicom: Path
+    labels: Path
+    pairs: Path
+    counts: Path
     as_of: datetime.date
     patients: int
     studies: int
@@ -57,7 +68,7 @@ class Simulated:
 def simulate_hospital(
     folder: Path, *, patients: int, studies: int, seed: int, broken: bool
 ) -> Simulated:
-    """Write `folder/fhir` and `folder/dicom`; what they hold.
+    """Write `fhir`, `dicom`, `labels`, `pairs.csv` and `ili.csv` into `folder`; what they hold.
 
     Patient number n is the same whatever `patients` is. `broken` adds inputs with faults.
 
@@ -76,16 +87,21 @@ def simulate_hospital(
     imaged = simulate_imaging(_generator(seed, _IMAGING), people, studies, BEGIN, as_of)
     for study in imaged:
         records[study.person.mrn] += study.resources
-    fhir, dicom = folder / "fhir", folder / "dicom"
-    for part in (fhir / "bundles", fhir / "bulk", dicom):
+    fhir, dicom, labels = folder / "fhir", folder / "dicom", folder / "labels"
+    for part in (fhir / "bundles", fhir / "bulk", dicom, labels):
         part.mkdir(parents=True)
+    for model, rows in _words(people, records, imaged, seed, as_of).items():
+        write_labels(labels / f"{model}.csv", rows)
+    pairs, counts = folder / "pairs.csv", folder / "ili.csv"
+    molecules = simulate_compounds(_generator(seed, _COMPOUNDS), BEGIN, as_of, pairs)
+    simulate_epidemic(_generator(seed, _EPIDEMIC), BEGIN, as_of, counts)
     bulk = [person for number, person in enumerate(people) if number % 2]
     written = [person for number, person in enumerate(people) if number % 2 == 0]
     for number, person in enumerate(written):
         _write_bundle(fhir / "bundles", number, person, records[person.mrn])
     drugs = _write_bulk(
         fhir / "bulk",
-        [resource for person in bulk for resource in [person.patient, *records[person.mrn]]],
+        [r for person in bulk for r in [person.patient, *records[person.mrn]]] + molecules,
         _generator(seed, _DRUGS),
     )
     instances = _write_studies(dicom, imaged)
@@ -99,13 +115,18 @@ def simulate_hospital(
             as_of - datetime.timedelta(days=2),
             fhir=fhir,
             dicom=dicom,
+            pairs=pairs,
         )
-    types = collections.Counter(r["resourceType"] for rows in records.values() for r in rows)
+    everything = [resource for record in records.values() for resource in record] + molecules
+    types = collections.Counter(resource["resourceType"] for resource in everything)
     types.update(Patient=len(people), Medication=drugs)
     types.update(Observation=GOOD_OBSERVATIONS if broken else 0)
     return Simulated(
         fhir,
         dicom,
+        labels,
+        pairs,
+        counts,
         AS_OF,
         len(people),
         len(imaged),
@@ -135,6 +156,30 @@ def _histories(
         people.append(person)
         records[person.mrn] = record
     return people, records
+
+
+def _words(
+    people: list[Person],
+    records: dict[str, list[Resource]],
+    imaged: list[Imaged],
+    seed: int,
+    as_of: datetime.datetime,
+) -> dict[str, list[Label]]:
+    """Adds messages and notes to the records; model -> their labels."""
+    labels: dict[str, list[Label]] = {"assistant": [], "note_extraction": []}
+    for index, person in enumerate(people):
+        messages = simulate_messages(_generator(seed, _MESSAGES, index), person, BEGIN, as_of)
+        notes = simulate_notes(_generator(seed, _NOTES, index), person, BEGIN, as_of)
+        records[person.mrn] += messages[0] + notes[0]
+        labels["assistant"] += messages[1]
+        labels["note_extraction"] += notes[1]
+    labels["note_extraction"] += [
+        label_of(item.person.patient, report, item.study.time, RADIOLOGY)
+        for item in imaged
+        for report in item.resources
+        if report["resourceType"] == "DiagnosticReport"
+    ]
+    return labels
 
 
 def _with_references(resource: Resource, pattern: str) -> Resource:

@@ -32,6 +32,7 @@ _IMPLEMENTATION = UID("2.25.291308817642905110267281203486171224577")
 _SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, JPEG2000Lossless)
 _SYNTAX_SHARES = (0.7, 0.14, 0.08, 0.08)
 _SPOT_SIGMA = (4.0, 7.0)
+_SPOT_BRIGHTNESS = (0.05, 0.4)  # the faintest are hard to see, so that no model is always right
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,7 @@ def _picture(rng: np.random.Generator, *, spot: bool) -> np.ndarray:
         column, row = rng.uniform(-0.55, 0.55, 2)
         sigma = rng.uniform(*_SPOT_SIGMA) / (SIZE / 2)
         distance = ((x - column) ** 2 + (y - row) ** 2) / (2 * sigma**2)
-        shade = shade + rng.uniform(0.4, 0.55) * np.exp(-distance)
+        shade = shade + rng.uniform(*_SPOT_BRIGHTNESS) * np.exp(-distance)
     return np.clip(shade + 0.05, 0, 1)
 
 

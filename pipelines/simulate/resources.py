@@ -6,8 +6,10 @@ latest fact in it. References are written `Type/id`.
 Source: https://hl7.org/fhir/us/core/
 """
 
+import base64
 import datetime
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -245,6 +247,97 @@ def diagnostic_report(
         imagingStudy=[reference(study)] if study else None,
         conclusion=conclusion[0][2],
         conclusionCode=[concept(*conclusion)],
+    )
+
+
+def communication(
+    rng: np.random.Generator, patient: Resource, text: str, sent: datetime.datetime
+) -> Resource:
+    """A message that the patient sent."""
+    return _new(
+        rng,
+        "Communication",
+        sent,
+        status="completed",
+        subject=reference(patient),
+        sender=reference(patient),
+        sent=instant(sent),
+        payload=[{"contentString": text}],
+    )
+
+
+def questionnaire_response(
+    rng: np.random.Generator,
+    patient: Resource,
+    questionnaire: str,
+    answers: Mapping[str, str],
+    authored: datetime.datetime,
+) -> Resource:
+    """Free-text answers of the patient, by linkId."""
+    return _new(
+        rng,
+        "QuestionnaireResponse",
+        authored,
+        questionnaire=questionnaire,
+        status="completed",
+        subject=reference(patient),
+        author=reference(patient),
+        authored=instant(authored),
+        item=[
+            {"linkId": link_id, "answer": [{"valueString": text}]}
+            for link_id, text in answers.items()
+        ],
+    )
+
+
+def document_reference(
+    rng: np.random.Generator,
+    patient: Resource,
+    kind: Code | None,
+    text: str,
+    date: datetime.datetime,
+) -> Resource:
+    """A note in plain text, of a type or, not filed yet, of none."""
+    data = base64.b64encode(text.encode()).decode()
+    attachment = {"contentType": "text/plain; charset=utf-8", "data": data}
+    return _new(
+        rng,
+        "DocumentReference",
+        date,
+        status="current",
+        docStatus="final",
+        type=concept(kind) if kind else None,
+        subject=reference(patient),
+        date=instant(date),
+        content=[{"attachment": attachment}],
+    )
+
+
+def substance(
+    rng: np.random.Generator, name: str, smiles: str, updated: datetime.datetime
+) -> Resource:
+    """SubstanceDefinition (R4B) of a compound with its SMILES."""
+    return _new(
+        rng,
+        "SubstanceDefinition",
+        updated,
+        name=[{"name": name, "preferred": True}],
+        structure={"representation": [{"representation": smiles, "format": {"text": "SMILES"}}]},
+    )
+
+
+def molecular_sequence(
+    rng: np.random.Generator, name: str, amino_acids: str, updated: datetime.datetime
+) -> Resource:
+    """MolecularSequence of a protein that is about no patient."""
+    return _new(
+        rng,
+        "MolecularSequence",
+        updated,
+        identifier=[{"system": "http://hospital.example/targets", "value": name}],
+        type="aa",
+        coordinateSystem=0,
+        observedSeq=amino_acids,
     )
 
 

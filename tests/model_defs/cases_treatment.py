@@ -10,6 +10,7 @@ from transforms.bucket_tables import Tables
 
 AS_OF = datetime.datetime.fromisoformat("2024-01-01")
 DRUGS = {"clopidogrel": "309362", "prasugrel": "855812", "ticagrelor": "1116635"}
+WEEKLY = ("21", "49")
 Row = dict[str, Any]
 
 
@@ -42,6 +43,11 @@ def label(value: str, time: float, subject: int = 1) -> Row:
         "prediction_time": day(time),
         "categorical_value": value,
     }
+
+
+def dose_label(dose: float, time: float, subject: int = 1) -> Row:
+    """A row of `labels` with a weekly dose."""
+    return {**label("", time, subject), "categorical_value": None, "float_value": dose}
 
 
 def tables_of(rows: list[Row], labels: list[Row] | None = None) -> Tables:

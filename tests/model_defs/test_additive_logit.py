@@ -59,10 +59,10 @@ def test_a_cross_contributes_to_its_features_in_equal_parts(model):
     weights[1][7] = 3.0
     layer.set_weights(weights)
     values = inputs(model, 0.0, -1)
-    values["tokens"][:, -1] = 7  # earlier stays and diagnosis group
+    values["tokens"][:, -1] = 7  # the last cross: returns and earlier stays
 
     found = model(values)["contributions"].numpy()[0]
     by_name = dict(zip(readmission.FEATURES.names, found, strict=True))
 
-    assert by_name["inpatient_stays_365d"] == by_name["primary_diagnosis_group"] == 1.5
+    assert by_name["returns_ever"] == by_name["inpatient_stays_365d"] == 1.5
     assert np.count_nonzero(found) == 2

@@ -1,13 +1,15 @@
+import dataclasses
 import datetime
+import io
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from model_defs import early_detection
 from model_defs.early_detection import Config, examples, grey_bytes
 from tests.builders import event_frame
 from tests.model_defs.cases_early_detection import AS_OF, condition, instance, tables, tables_of
-from transforms.bucket_tables import Tables
 from transforms.prediction_rows import Outputs
 
 STUDY = datetime.datetime(2024, 2, 1, 12)
@@ -131,8 +133,7 @@ def test_frames_are_spread_evenly(frames, expected):
             yield np.zeros((max_frames, size, size, 1), np.float32)
 
     images = [{**row, "frames": n} for row, n in zip(study(len(frames)), frames, strict=True)]
-    found = tables_of(images)
-    found = Tables(found.events, found.images, found.labels, pixels)
+    found = dataclasses.replace(tables_of(images), pixels=pixels)
     (row,) = examples(found, AS_OF, SMALL)["frames"]
     assert len(row) == sum(asked.values()) * 256
     if expected is None:
@@ -196,11 +197,62 @@ def test_a_row_that_is_no_frames_is_refused(broken):
         DecodeFrames(16)(rows)
 
 
-def test_predictions_name_both_classes():
-    found = early_detection.to_predictions(Outputs({"diseased": np.array([0.25, 0.5])}))
+def spot_study(row, column):
+    """One dark frame with a bright 6 x 6 spot."""
+    frame = np.full((32, 32), 40, np.uint8)
+    frame[row : row + 6, column : column + 6] = 250
+    return frame.tobytes()
+
+
+def trained_on_spots():
+    config = Config(size=32, width=8, frames=2, dropout=0.0)
+    random = np.random.default_rng(0)
+    model = early_detection.build_model(config)
+    dark = bytes([40]) * 32 * 32
+    for _ in range(60):
+        spots = [spot_study(*random.integers(0, 26, 2)) for _ in range(16)]
+        frames = np.array([*spots[:8], *[dark + s for s in spots[8:]], *[dark] * 16], object)
+        model.train_on_batch({"frames": frames}, {"diseased": np.float32([1] * 16 + [0] * 16)})
+    return model, config, dark
+
+
+def test_the_picture_is_brightest_where_the_planted_spot_lies():
+    model, config, dark = trained_on_spots()
+    places = [(1, 1), (25, 2), (3, 25), (16, 10)]
+    # The spot is in the second frame, which stands on the right.
+    frames = np.array([dark + spot_study(*place) for place in places], object)
+    values = model.predict_on_batch({"frames": frames})
+    assert (values["diseased"] > 0.5).all()
+    found = early_detection.to_predictions(Outputs(values), config)
+    for picture, (row, column) in zip(found.picture, places, strict=True):
+        pixels = np.asarray(PIL.Image.open(io.BytesIO(picture)), int)
+        assert pixels.shape == (32, 64)
+        assert pixels.max() == 255
+        brightest = np.unravel_index(pixels.argmax(), pixels.shape)
+        assert brightest == pytest.approx((row + 2.5, 32 + column + 2.5), abs=4)
+
+
+def test_the_evidence_of_all_places_is_the_logit_less_the_bias():
+    model, _, dark = trained_on_spots()
+    head = model.get_layer("head")
+    head.set_weights([0.2 * weight for weight in head.get_weights()])  # far from 0 and 1
+    rows = [dark, spot_study(2, 9), dark + spot_study(5, 5), spot_study(1, 1) + spot_study(8, 8)]
+    values = model.predict_on_batch({"frames": np.array(rows, object)})
+    probability = values["diseased"].astype(np.float64)
+    logit = np.log(probability / (1 - probability))
+    evidence = values["evidence"]
+    assert evidence.shape[:2] == (4, 2)
+    assert (evidence[:2, 1] == 0).all()  # of a frame that is not there
+    assert evidence.sum(axis=(1, 2, 3)) + head.bias.numpy() == pytest.approx(logit, abs=1e-3)
+
+
+def test_predictions_name_both_classes_and_decide_at_the_cut():
+    values = {"diseased": np.array([0.25, 0.5]), "evidence": np.zeros((2, 4, 3, 3), np.float32)}
+    found = early_detection.to_predictions(Outputs(values, cut=0.3))
     assert found.classes == ("not_diseased", "diseased")
     assert found.probabilities.tolist() == [[0.75, 0.25], [0.5, 0.5]]
     assert found.label.tolist() == [0, 1]
+    assert early_detection.to_predictions(Outputs(values, cut=0.6)).label.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("field", "value"), [("size", 8), ("frames", 0)])
@@ -211,6 +263,5 @@ def test_an_unusable_config_is_refused(field, value):
 
 def test_events_of_others_do_not_label():
     other = event_frame([condition(subject_id=2, code=PNEUMONIA, time=STUDY + DAY)])
-    found = tables_of(study())
-    found = Tables(other, found.images, found.labels, found.pixels)
+    found = dataclasses.replace(tables_of(study()), events=other)
     assert examples(found, AS_OF, SMALL)["diseased"].to_list() == [None]

@@ -209,6 +209,8 @@ def test_earlier_stays_and_visits_are_counted_up_to_the_edges_of_their_windows()
     assert [found[f"emergency_visits_{n}d"] for n in (30, 90, 365)] == [1, 2, 2]
     assert found["outpatient_visits_365d"] == 1
     assert found["days_since_last_discharge"] == pytest.approx(29)
+    # Returns: 30 after 2, 330 after 310, and this admission 29 days after 371.
+    assert (found["inpatient_stays_ever"], found["returns_ever"]) == (4, 3)
     assert found["returns_365d"] == 1  # 330 after 310; 30 after 2 came before the window
     assert found["length_of_stay_days"] == pytest.approx(3)
 
@@ -424,11 +426,40 @@ def test_nothing_known_at_or_after_as_of_is_read():
 
 
 def test_probability_becomes_score_and_decision():
-    found = readmission.to_predictions(Outputs({"readmitted": np.array([[0.1], [0.25]])}))
+    values = {"readmitted": np.array([[0.1], [0.25]])}
+    found = readmission.to_predictions(Outputs(values, cut=0.25))
 
     assert found.score.tolist() == pytest.approx([0.1, 0.25])
     assert found.label.tolist() == [0, 1]
     assert found.probabilities.tolist() == [pytest.approx([0.9, 0.1]), pytest.approx([0.75, 0.25])]
+
+
+def test_without_derived_labels_only_given_ones_count():
+    rows = [*encounter(1, 10, 12), *encounter(2, 20, 22), *encounter(3, 100, 102)]
+    given = [{"subject_id": 1, "entity_id": 2, "prediction_time": day(0), "boolean_value": True}]
+    config = readmission.Config(derive=False)
+    found = readmission.examples(tables_of(rows, given), AS_OF, config)
+
+    assert found["entity_id"].to_list() == [1, 2, 3]
+    assert found["readmitted"].to_list() == [None, True, None]
+
+
+def test_race_and_the_code_of_the_disposition_are_as_sent():
+    rows = [
+        *encounter(1, 10, 12, end_codes=("DISCHARGE_DISPOSITION//06",)),
+        fact("RACE//2054-5", None, "Patient"),
+    ]
+    found = features_of(1, rows)
+
+    assert (found["race"], found["discharge_status"]) == ("2054-5", "06")
+    assert found["discharge_disposition"] == "home_health"
+
+
+def test_race_is_no_input_of_the_regression():
+    owned = readmission._shares().sum(axis=0)
+
+    assert owned[readmission.FEATURES.get_field_index("race")] == 0
+    assert (np.delete(owned, readmission.FEATURES.get_field_index("race")) > 0).all()
 
 
 def test_a_negative_penalty_is_refused():

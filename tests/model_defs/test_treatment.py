@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from model_defs import treatment
-from tests.model_defs.cases_treatment import AS_OF, day, dose, fact, label, tables, tables_of
+from tests.model_defs.cases_treatment import (
+    AS_OF,
+    WEEKLY,
+    day,
+    dose,
+    dose_label,
+    fact,
+    label,
+    tables,
+    tables_of,
+)
 from transforms.prediction_rows import Outputs
 
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -182,6 +192,8 @@ def test_life_style_and_body_are_read_as_last_known():
         (None, ["SNOMED//8517006"], "former"),
         ("Current every day smoker", None, "current"),
         (None, ["LOINC//LA18976-3"], "current"),
+        ("Non-smoker", ["SNOMED//8392000"], "not_current"),
+        ("Not currently smoking", None, "not_current"),
         ("unknown", None, None),
     ],
 )
@@ -212,6 +224,111 @@ def test_genotypes_come_from_own_codes_texts_and_components():
     assert found["genotype_cyp2d6"] is None
     assert found["function_cyp2d6"] == 4
     assert np.isnan(found["function_tpmt"])
+
+
+def test_sites_of_vkorc1_are_told_apart_and_stand_in_for_the_promoter():
+    rows = [
+        dose("clopidogrel", 100),
+        fact("RACE//2106-3", None, "Patient"),
+        fact("LOINC//84413-4", 1, text_value="VKORC1 rs8050894 G/C"),
+        fact("LOINC//47998-0", 2, text_value="rs7294 A/A"),
+        fact("LOINC//84413-4", 3, text_value="G/A", resource_id=78),
+        fact("LOINC//81255-2", 3, text_value="rs9934438", resource_id=78),
+        fact("LOINC//84413-4", 4, text_value="VKORC1 rs1234567 T/T"),
+    ]
+    found = only(rows)
+
+    assert found["genotype_rs8050894"] == "C/G"
+    assert found["genotype_rs7294"] == "A/A"
+    assert found["genotype_rs9934438"] == "C/T"
+    assert found["genotype_rs9923231"] is None
+    assert found["genotype_vkorc1"] == "A/G"
+    assert found["function_vkorc1"] == 1
+
+    measured = only([*rows, fact("LOINC//84413-4", 5, text_value="VKORC1 rs9923231 T/T")])
+    assert measured["genotype_rs9923231"] == measured["genotype_vkorc1"] == "A/A"
+    assert measured["function_vkorc1"] == 0
+
+
+def test_the_body_s_size_is_computed_from_weight_and_height():
+    rows = [
+        dose("clopidogrel", 100),
+        fact("LOINC//29463-7", 1, numeric_value=81.0, unit="kg"),
+        fact("LOINC//8302-2", 1, numeric_value=180.0, unit="cm"),
+    ]
+    found = only(rows)
+    assert found["body_surface"] == pytest.approx(np.sqrt(81 * 180 / 3600))
+    assert found["body_mass_index"] == pytest.approx(25)
+
+    recorded = fact("LOINC//39156-5", 2, numeric_value=27.0, unit="kg/m2")
+    assert only([*rows, recorded])["body_mass_index"] == pytest.approx(27)
+    assert np.isnan(only(rows[:2])["body_surface"])
+
+
+@pytest.mark.parametrize("code", ["RXNORM//9384", "ATC//N03AF01", "ATC//N03AB02"])
+def test_inducers_count_together(code):
+    rows = [dose("clopidogrel", 100), fact(code, 50, "MedicationStatement")]
+    assert only(rows)["drug_enzyme_inducer"] == 1
+    assert only([rows[0]])["drug_enzyme_inducer"] == 0
+
+
+def test_a_dose_is_read_from_the_label_s_number():
+    typed = fact("LOINC//46724-1", 5, text_value="*1/*3")
+    found = only([typed], labels=[dose_label(24.5, 200)], dose_cuts=WEEKLY)
+
+    assert found["dose"] == 24.5
+    assert found["prediction_time"] == day(200)
+    assert found["genotype_cyp2c9"] == "*1/*3"
+
+
+def test_a_dose_has_nothing_to_do_with_courses():
+    assert examples([dose("clopidogrel", 5)], dose_cuts=WEEKLY).height == 0
+    typed = fact("LOINC//46724-1", 5, text_value="*1/*3")
+    waiting = only([dose("clopidogrel", 3), typed], dose_cuts=WEEKLY)
+    assert (waiting["prediction_time"], waiting["dose"]) == (AS_OF, None)
+
+
+def test_a_dose_that_is_none_is_no_label():
+    assert examples([], labels=[dose_label(0, 200)], dose_cuts=WEEKLY).height == 0
+    assert examples([], labels=[label("low", 200)], dose_cuts=WEEKLY).height == 0
+    assert examples([], labels=[dose_label(20, 200)]).height == 0
+
+
+def test_the_label_follows_from_the_config():
+    assert treatment.LABEL().name == "best_treatment"
+    found = treatment.LABEL(treatment.Config(dose_cuts=WEEKLY))
+    assert (found.name, str(found.type)) == ("dose", "float")
+
+
+def test_cuts_that_do_not_ascend_are_refused():
+    with pytest.raises(ValueError, match="ascending numbers above 0, not 49,21"):
+        treatment.Config(dose_cuts=("49", "21"))
+
+
+def test_a_dose_s_score_is_the_square_of_what_the_forest_says():
+    values = {"dose": np.float32([5, 8]), "dose/mean": np.float32([6, 6])}
+    outputs = Outputs(values, residuals=np.linspace(-20, 20, 199, dtype=np.float32))
+    found = treatment.to_predictions(outputs, treatment.Config(dose_cuts=WEEKLY))
+
+    assert found.score.tolist() == [25, 64]
+    assert found.label.tolist() == [1, 2]
+    assert (found.interval_low < found.score).all()
+    assert (found.interval_high > found.score).all()
+
+
+def test_a_dose_is_learned_as_its_root_by_an_equation_and_a_forest():
+    config = treatment.Config(dose_cuts=WEEKLY, trees=20, min_examples=5)
+    random = np.random.default_rng(0)
+    age = random.normal(size=400).astype(np.float32)
+    genotype = np.array(["A/A", "A/G"])[random.integers(0, 2, 400)]
+    root = 5 - 0.5 * age + (genotype == "A/G") + random.normal(scale=0.1, size=400)
+    data = {"age_years": age, "genotype_vkorc1": genotype, "dose": np.square(root)}
+    trained = treatment.build_model(config).train(data, verbose=0)
+    encoded = {"age_years": age, "genotype_vkorc1": genotype.astype("S").astype(object)}
+    found = trained.linear.predict(encoded) + trained.forest.predict(data)
+
+    assert trained.linear.intercept == pytest.approx(root.mean(), abs=1e-4)
+    assert np.abs(found - root).mean() < 0.2
 
 
 CODES = [

@@ -27,8 +27,8 @@ NIGHT = datetime.date(2024, 12, 31)
 def write(folder, **rows):
     """Rows by table, columns that are left out null -> table name -> files."""
     files = {}
-    for name in ("events", "images", "predictions", "runs", "quarantine"):
-        schema = TABLES[name].schema
+    for name, table in TABLES.items():
+        schema = table.schema
         whole = [
             {field.name: row.get(field.name) for field in schema} for row in rows.get(name, [])
         ]
@@ -196,7 +196,7 @@ def test_the_page_holds_no_identity_and_nothing_from_outside(files):
     page = render_report(report(files))
     for planted in PLANTED:
         assert planted not in page
-    assert not re.search(r"https?://|src=|<link|<script|@import|url\(", page)
+    assert not re.search(r"https?://|src=(?!\"data:)|<link|<script|@import|url\(", page)
 
 
 def test_the_page_shows_the_counts(files):
@@ -234,8 +234,12 @@ def test_text_is_escaped(tmp_path):
 
 def test_every_element_is_closed(files):
     metrics = {"test": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}, "rows": 12}}
-    page = render_report(report(files, quality=[quality_of("readmission", "v1", metrics)]))
-    assert '<td>test auroc</td><td class="n">0.800</td><td class="n">0.700 to 0.900</td>' in page
+    other = {"rmse": {"value": 1.5, "low": None, "high": None}}
+    quality = [quality_of("outbreak", "v2", other), quality_of("readmission", "v1", metrics)]
+    page = render_report(report(files, quality=quality))
+    value = 'test auroc <b>0.800</b> <span class="small">0.700 to 0.900</span>'
+    assert f'<span class="measure">{value}</span>' in page
+    assert '<span class="measure">rmse <b>1.500</b></span>' in page
     stack = []
 
     class Balance(html.parser.HTMLParser):

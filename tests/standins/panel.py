@@ -1,4 +1,4 @@
-"""How far a value lies from the mean of all buckets: all that a definition may state (for tests)."""
+"""How far a value lies from the mean of all buckets: all that a definition may state."""
 
 import dataclasses
 

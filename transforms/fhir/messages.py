@@ -3,6 +3,7 @@
 Source: https://hl7.org/fhir/R4/communication.html
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -19,10 +20,13 @@ from transforms.fhir.datatypes import (
     Reference,
     Resource,
 )
+from transforms.fhir.names import known_type
 from transforms.fhir.notes import note_text
 from transforms.fhir.rows import Facts
 from transforms.fhir.times import begun_us, known_us
 from transforms.fhir.values import FLOAT32_MAX, read_quantity
+
+_TYPE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[^/]+(?:/_history/[^/]+)?$")
 
 
 class Payload(Element):
@@ -107,7 +111,8 @@ class QuestionnaireResponse(Resource, kw_only=True):
 def facts_from_communication(communication: Communication) -> Facts:
     """Communication -> its topic (else category, else reason), once per text, when sent.
 
-    A message without `sent` counts from when it was received.
+    A message without `sent` counts from when it was received. Further codes say what sort of sender
+    it has, where the reference tells: `SENDER//Patient`.
 
     Source: https://hl7.org/fhir/R4/communication.html
     Raises: ValueError, when a time or an attachment cannot be read.
@@ -116,7 +121,7 @@ def facts_from_communication(communication: Communication) -> Facts:
     topics = [communication.topic] if communication.topic is not None else []
     codes = coding_texts([*topics, *communication.category, *communication.reason_code])
     code = codes[0] if codes else "Communication//TEXT"
-    further = codes[1:] + coding_texts(communication.medium)
+    further = codes[1:] + coding_texts(communication.medium) + _sender(communication.sender)
     texts: list[str | None] = []
     for part in communication.payload:
         texts.append(part.content_string)
@@ -129,6 +134,15 @@ def facts_from_communication(communication: Communication) -> Facts:
     return [(time, code, None, text, None, further or None) for text in texts if text] or [
         (time, code, None, None, None, further or None)
     ]
+
+
+def _sender(sender: Reference | None) -> list[str]:
+    """What sort of resource sent a message, as a code; nothing where only its id is given."""
+    if sender is None:
+        return []
+    found = _TYPE.search(sender.reference or "")
+    kind = sender.type or (found.group(1) if found else "")
+    return [f"SENDER//{kind}"] if known_type(kind) else []
 
 
 def facts_from_response(response: QuestionnaireResponse) -> Facts:

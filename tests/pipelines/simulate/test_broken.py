@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from pipelines.simulate import simulate_hospital
 from pipelines.simulate.broken import Fault
+from transforms.molecules import check_smiles
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,10 @@ def errors_of(line):
     return {error["loc"][0] for error in refused.value.errors()}
 
 
-def test_one_of_each_and_fewer_than_the_limit(hospital):
-    assert sorted(item.fault for item in hospital.broken) == sorted(Fault)
-    assert len(Fault) < 10
+def test_each_occurs_and_no_more_than_the_limit(hospital):
+    assert {item.fault for item in hospital.broken} == set(Fault)
+    assert len([item for item in hospital.broken if item.path.is_relative_to(hospital.fhir)]) < 10
+    assert len([item for item in hospital.broken if item.path == hospital.pairs]) == 2
 
 
 def test_truncated_line(broken):
@@ -45,7 +47,7 @@ def test_truncated_line(broken):
 
 def test_the_lines_around_are_good_and_one_is_there_twice(broken):
     lines = broken[Fault.TRUNCATED_LINE].path.read_bytes().splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert lines[0] == lines[1] != lines[-1]
     for line in (lines[0], lines[-1]):
         resource = orjson.loads(line)
@@ -99,3 +101,15 @@ def test_truncated_dicom(broken):
 def test_text_named_dcm(broken):
     with pytest.raises(pydicom.errors.InvalidDicomError):
         pydicom.dcmread(broken[Fault.TEXT_NAMED_DCM].path)
+
+
+def test_unreadable_compounds(broken):
+    substance = orjson.loads(line_of(broken[Fault.UNREADABLE_COMPOUND]))
+    get_fhir_model_class("SubstanceDefinition").model_validate(
+        substance
+    )  # as a resource it is good
+    (written,) = substance["structure"]["representation"]
+    assert check_smiles(written["representation"]) == "RDKit cannot read the SMILES"
+    row = line_of(broken[Fault.UNREADABLE_PAIR]).decode().split(",")
+    assert len(row) == 5
+    assert check_smiles(row[2]) == "RDKit cannot read the SMILES"

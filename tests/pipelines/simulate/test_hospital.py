@@ -1,4 +1,5 @@
 import collections
+import csv
 import datetime
 import gzip
 import hashlib
@@ -133,6 +134,7 @@ def test_nothing_lies_after_the_last_day(hospital):
     assert hospital.as_of == datetime.date(2024, 12, 31)
     end = "2025-01-01T00:00:00"
     names = ("onsetDateTime", "effectiveDateTime", "authoredOn", "issued", "performedDateTime")
+    names += ("sent", "authored", "date")
     times = [r[name] for _, r in read_resources(hospital.fhir) for name in names if name in r]
     assert len(times) > 500
     assert max(times) < end
@@ -165,6 +167,28 @@ def test_studies_are_linked_in_each_way(hospital):
         (False, True): 9,
         (False, False): 2,
     }
+
+
+def test_every_label_is_of_a_resource_of_its_patient(hospital):
+    found = {f"{r['resourceType']}/{r['id']}": r for _, r in read_resources(hospital.fhir)}
+    types = {}
+    for path in sorted(hospital.labels.iterdir()):
+        with path.open() as file:
+            for label in csv.DictReader(file):
+                resource = found[label["entity_id"]]
+                assert label["subject_id"] in resource["subject"]["reference"]
+                types.setdefault(path.name, set()).add(resource["resourceType"])
+    assert types == {
+        "assistant.csv": {"Communication", "QuestionnaireResponse"},
+        "note_extraction.csv": {"DiagnosticReport", "DocumentReference"},
+    }
+
+
+def test_what_is_about_nobody_names_nobody(hospital):
+    for path in (hospital.pairs, hospital.counts):
+        text = path.read_text()
+        assert len(text.splitlines()) > 500
+        assert not [name for name in hospital.identities if name in text]
 
 
 def test_identities_stand_in_the_files(hospital):

@@ -13,6 +13,7 @@ from pydicom.uid import (
 from pipelines.simulate import images
 from pipelines.simulate.hospital import BEGIN
 from pipelines.simulate.people import make_person
+from transforms.metrics import auroc
 
 TIME = datetime.datetime(2023, 4, 5, 6, 7, 8, tzinfo=datetime.UTC)
 
@@ -50,15 +51,15 @@ def test_pixels_survive_their_encoding(syntax, modality, inverted):
     np.testing.assert_allclose(shown(file), picture, atol=2.1 * step)
 
 
-def test_disease_is_the_brightest_spot():
-    brightest = {
-        diseased: [
-            max(np.percentile(shown(i), 99.5) for i in study(seed, diseased).instances)
-            for seed in range(25)
-        ]
-        for diseased in (False, True)
-    }
-    assert max(brightest[False]) < min(brightest[True])
+def test_disease_is_mostly_the_brightest_spot():
+    brightest, diseased = [], []
+    for seed in range(80):
+        ill = seed % 2 == 0
+        instances = study(seed, ill).instances
+        brightest.append(max(np.percentile(shown(i), 99.5) for i in instances))
+        diseased.append(float(ill))
+    found = auroc(np.array(brightest), np.array(diseased), np.ones(80))
+    assert 0.75 < found < 0.98
 
 
 def test_every_kind_of_study_occurs():

@@ -36,6 +36,10 @@ def made():
         resources.procedure(rng, PATIENT, CODE, TIME, within=visit),
         study,
         resources.diagnostic_report(rng, PATIENT, CODE, TIME, TIME, (CODE,), study=study),
+        resources.communication(rng, PATIENT, "my head hurts", TIME),
+        resources.questionnaire_response(rng, PATIENT, "http://x/q", {"why": "my head"}, TIME),
+        resources.document_reference(rng, PATIENT, CODE, "CHIEF COMPLAINT: none", TIME),
+        resources.document_reference(rng, PATIENT, None, "CHIEF COMPLAINT: none", TIME),
     ]
 
 
@@ -45,6 +49,16 @@ def test_resources_are_valid_r4(number):
     model = get_fhir_model_class(resource["resourceType"]).model_validate(resource)
     assert model.subject.reference == "Patient/p1"
     assert resource["meta"]["lastUpdated"] == "2024-03-01T08:08:09+00:00"
+
+
+def test_compounds_and_targets_are_valid_and_about_nobody():
+    rng = np.random.default_rng(1)
+    for resource in (
+        resources.substance(rng, "NR-1", "CCO", TIME),
+        resources.molecular_sequence(rng, "KIN1A", "MKVLAAGIV", TIME),
+    ):
+        get_fhir_model_class(resource["resourceType"]).model_validate(resource)
+        assert not {"subject", "patient"} & set(resource)
 
 
 def test_ids_repeat_with_the_seed_and_differ_within_it():

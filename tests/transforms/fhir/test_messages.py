@@ -50,6 +50,21 @@ def test_message_has_one_fact_per_text() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("sender", "code"),
+    [
+        ({"reference": "Practitioner/7"}, "SENDER//Practitioner"),
+        ({"reference": "http://x/fhir/RelatedPerson/7/_history/2"}, "SENDER//RelatedPerson"),
+        ({"reference": "urn:uuid:7", "type": "Device"}, "SENDER//Device"),
+        ({"reference": "urn:uuid:7"}, None),
+        ({"reference": "Nobody/7"}, None),
+    ],
+)
+def test_a_message_says_what_sort_of_sender_it_has(sender: Any, code: str | None) -> None:
+    ((*_, further),) = facts(communication(sender=sender, payload=[{"contentString": "hi"}]))
+    assert further == ([code] if code else None)
+
+
 def test_message_without_code_or_text() -> None:
     assert facts(communication(payload=[{"contentString": "hi"}])) == [
         (TIME, "Communication//TEXT", None, "hi", None, None)

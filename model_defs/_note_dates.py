@@ -1,0 +1,83 @@
+"""Dates in a text: ISO (2008-06-04), American (6/4/2008, 06-04-08) and in words (June 4, 2008).
+
+A date that no calendar has is none. Of two numbers the first is the month, unless only the
+second can be. Two digits of a year are 1969 to 2068, as POSIX has it. A month without a day is
+known to the month.
+"""
+
+import dataclasses
+import datetime
+import re
+from collections.abc import Iterator
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = (
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?)"
+)
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATE = re.compile(
+    rf"""
+    (?=[0-9JFMASONDjfmasond])(?:
+      (?<![\d./-])(?P<iso>\d{{4}}-\d{{2}}-\d{{2}})(?!\d|-\d)
+    | (?<![\d./-])(?P<us>\d{{1,2}}(?P<mark>[/-])\d{{1,2}}(?P=mark)(?:\d{{4}}|\d{{2}}))(?![\d/]|-\d)
+    | (?<!\w)(?P<month_first>{_MONTH}\s{{0,2}}{_DAY}\s{{0,2}}(?:,\s{{0,2}}|\s)\d{{4}})(?!\w)
+    | (?<!\w)(?P<day_first>{_DAY}\s{{1,2}}(?:of\s{{1,2}})?{_MONTH}\s{{0,2}},?\s{{0,2}}\d{{4}})(?!\w)
+    | (?<!\w)(?P<month>{_MONTH}\s{{1,2}}(?:of\s{{1,2}})?\d{{4}})(?!\w)
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PART = re.compile(r"\d+|[a-z]{3}[a-z]*", re.IGNORECASE)
+_PIVOT = 69
+
+
+@dataclasses.dataclass(frozen=True)
+class Date:
+    """`text[begin:end]` names the day `iso`, YYYY-MM-DD, or the month, YYYY-MM."""
+
+    begin: int
+    end: int
+    iso: str
+
+
+def find_dates(text: str, begin: int, end: int) -> Iterator[Date]:
+    """Dates of `text[begin:end]`, in order, none within another.
+
+    >>> text = "Seen 06/04/08, June 9th, 2008 and in May 2007; 31/02/2008 is none."
+    >>> [date.iso for date in find_dates(text, 0, len(text))]
+    ['2008-06-04', '2008-06-09', '2007-05']
+    """
+    for match in _DATE.finditer(text, begin, end):
+        iso = _iso(match)
+        if iso:
+            yield Date(*match.span(), iso)
+
+
+def _iso(match: re.Match[str]) -> str:
+    form = next(f for f in ("iso", "us", "month_first", "day_first", "month") if match[f])
+    parts = [part for part in _PART.findall(match[form]) if part.lower() not in _NOT_PARTS]
+    if form == "month":
+        return f"{int(parts[1]):04d}-{_number(parts[0]):02d}" if int(parts[1]) else ""
+    orders = {"iso": (0, 1, 2), "us": (2, 0, 1), "month_first": (2, 0, 1), "day_first": (2, 1, 0)}
+    year, month, day = (parts[place] for place in orders[form])
+    numbers = [_year(year), _number(month), int(day)]
+    if form == "us" and numbers[1] > len(_MONTHS):
+        numbers[1:] = numbers[:0:-1]
+    try:
+        return datetime.date(*numbers).isoformat()
+    except ValueError:
+        return ""
+
+
+_NOT_PARTS = frozenset({"st", "nd", "rd", "th", "of"})
+
+
+def _number(month: str) -> int:
+    return int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+
+
+def _year(digits: str) -> int:
+    if len(digits) == 4:
+        return int(digits)
+    return int(digits) + (1900 if int(digits) >= _PIVOT else 2000)

@@ -1,0 +1,70 @@
+"""What the verbs do beyond calling a pipeline: `all` is what the data allow."""
+
+import datetime
+import types
+
+import pytest
+
+from pipelines import nightly, verbs
+from pipelines import train as training
+from transforms.errors import Refused, UsageError
+from transforms.evaluation import Evaluation
+from transforms.gate import Decision
+from transforms.metrics import Estimate
+from transforms.registry import ModelVersion
+
+DAY = datetime.datetime(2024, 1, 1)
+WAREHOUSE = types.SimpleNamespace(folder="w")
+
+
+@pytest.fixture
+def trainable(monkeypatch):
+    """Models of this set can be trained, the others lack data."""
+    allowed = set()
+
+    def train(model, *_, **__):
+        if model not in allowed:
+            raise Refused(f"{model}: 0 examples")
+        measured = Evaluation(1, 1, {"auroc": Estimate(0.8, 0.7, 0.9)}, {}, {})
+        version = ModelVersion(model, "v1", "folder")
+        return training.Trained(version, measured, Decision(True, "first"), {"train": 20}, {})
+
+    monkeypatch.setattr(training, "train", train)
+    return allowed
+
+
+def train(names, *, skip):
+    return verbs._train_models(WAREHOUSE, dict.fromkeys(names), None, DAY, None, None, skip=skip)
+
+
+def test_all_trains_what_the_data_allow(trainable, capsys):
+    trainable.add("b")
+    found = train(["a", "b"], skip=True).models
+    assert found["a"] == {"refused": "a: 0 examples"}
+    assert found["b"]["champion"]
+    assert "not trained: a: 0 examples" in capsys.readouterr().err
+    assert verbs.describe_model(found["a"]) == "not trained (a: 0 examples)"
+
+
+def test_a_model_that_is_named_must_be_trainable(trainable):
+    trainable.add("b")
+    with pytest.raises(Refused, match="a: 0 examples"):
+        train(["a", "b"], skip=False)
+
+
+def test_when_no_model_can_be_trained_that_is_an_error(trainable):
+    with pytest.raises(Refused, match="too little data to train any model"):
+        train(["a", "b"], skip=True)
+
+
+def test_all_scores_the_champions_that_there_are(monkeypatch):
+    monkeypatch.setattr(nightly.model_defs, "names", lambda: ["a", "b"])
+    monkeypatch.setattr(nightly.model_defs, "find", lambda name: name)
+    there = {"b": ModelVersion("b", "v", "f")}
+    monkeypatch.setattr(nightly, "champion", lambda _, name: there.get(name))
+    assert nightly.named_champions(WAREHOUSE, ["all"]) == [there["b"]]
+    with pytest.raises(UsageError, match="no champion of a: run `nightrounds train a` first"):
+        nightly.named_champions(WAREHOUSE, ["a", "b"])
+    there.clear()
+    with pytest.raises(UsageError, match="no champion of a, b"):
+        nightly.named_champions(WAREHOUSE, ["all"])
