@@ -21,10 +21,12 @@ def draw_evidence(evidence: Float32, size: int) -> list[bytes]:
     """
     positive = np.maximum(evidence, 0)
     rows, columns = (_interpolation(length, size) for length in evidence.shape[2:])
-    drawn = rows @ positive @ columns.T
+    # Each of the two products is one of large matrices, which is many times as fast.
+    wide = np.ascontiguousarray((positive @ columns.T).transpose(0, 1, 3, 2))
+    drawn = wide @ rows.T  # (n, frames, across, down)
     brightest = drawn.max(axis=(1, 2, 3), keepdims=True)
-    grey = np.rint(255 * drawn / np.maximum(brightest, 1e-9)).astype(np.uint8)
-    beside = grey.transpose(0, 2, 1, 3).reshape(len(grey), size, -1)
+    grey = (drawn * (255 / np.maximum(brightest, 1e-9)) + 0.5).astype(np.uint8)
+    beside = grey.transpose(0, 3, 1, 2).reshape(len(grey), size, -1)
     return [grey_png(picture) for picture in beside]
 
 

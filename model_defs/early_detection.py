@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 ENTITY = "study"
 EVIDENCE = "evidence"
+PICTURE_SIDE = 32  # pixels per frame, at most: the network sees 8 x 8 places or so
 WINDOW = datetime.timedelta(days=30)
 KNOWN_BEFORE = datetime.timedelta(days=365)
 SAME_DAY = datetime.timedelta(days=1)
@@ -322,5 +323,5 @@ def to_predictions(outputs: Outputs, config: Config = DEFAULT) -> Predictions:
         classes=("not_diseased", "diseased"),
         probabilities=np.stack([1 - probability, probability], axis=1),
         label=(probability >= outputs.cut).astype(np.int64),
-        picture=draw_evidence(outputs.values[EVIDENCE], config.size),
+        picture=draw_evidence(outputs.values[EVIDENCE], min(config.size, PICTURE_SIDE)),
     )

@@ -120,7 +120,7 @@ def baseline(images: Images) -> tuple[Array, float]:
     The cut is the one with the most right decisions on `val`.
     """
     flat = {part: pixels.reshape(len(pixels), -1) / 255 for part, (pixels, _) in images.items()}
-    fitted = LogisticRegression(C=0.01, max_iter=1000).fit(flat["train"], images["train"][1])
+    fitted = LogisticRegression(max_iter=1000).fit(flat["train"], images["train"][1])
     tuning = fitted.predict_proba(flat["val"])[:, 1]
     right = [accuracy_score(images["val"][1], tuning >= cut) for cut in np.linspace(0, 1, 101)]
     return fitted.predict_proba(flat["test"])[:, 1], float(np.argmax(right)) / 100

@@ -7,6 +7,7 @@ import pytest
 from model_defs import readmission, treatment
 from tests.model_defs import cases_readmission, cases_treatment
 from transforms import tensors
+from transforms.definition import label_of
 from transforms.examples import to_table
 from transforms.preprocess import quiet_tensorflow
 
@@ -20,7 +21,9 @@ def transform(tmp_path_factory):
 
     def run(definition, frame):
         quiet_tensorflow()
-        table = to_table(frame, definition).select(definition.FEATURES.names)
+        table = to_table(frame, definition, label_of(definition, definition.Config())).select(
+            definition.FEATURES.names
+        )
         schema = schema_utils.schema_from_feature_spec(tensors.feature_spec(definition.FEATURES))
         data = table.to_pylist(), dataset_metadata.DatasetMetadata(schema)
         folder = str(tmp_path_factory.mktemp("graph"))

@@ -40,7 +40,8 @@ def files(tmp_path):
         "drivers": [[{"feature": "age", "contribution": 0.1}], None],
         "input_hash": [1, 2],
     }
-    arrays = [pa.array(columns[field.name], field.type) for field in PREDICTIONS]
+    none = [None, None]
+    arrays = [pa.array(columns.get(field.name, none), field.type) for field in PREDICTIONS]
     pq.write_table(pa.Table.from_arrays(arrays, schema=PREDICTIONS), folder / "p.parquet")
     return {"predictions": [str(folder / "p.parquet")], "events": []}
 
