@@ -11,9 +11,7 @@ chosen by cross-validation within the other folds. Published: bidirectional LSTM
 split.
 """
 
-import argparse
 import hashlib
-import json
 import shutil
 import sys
 import tempfile
@@ -213,13 +211,3 @@ def measure(
         return lambda p, actual: class_measures(p, actual)[name](np.ones(len(actual)))
 
     return {name: bootstrap(metric(name), probabilities, truth, seed=seed) for name in MEASURES}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="holds Symptom2Disease.csv")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    arguments = parser.parse_args()
-    for row in run(arguments.folder, seed=arguments.seed, quick=arguments.quick):
-        print(json.dumps(row.as_json()))

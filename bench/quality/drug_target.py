@@ -8,8 +8,6 @@ folds.
 https://github.com/hkmztrk/DeepDTA; published: MGraphDTA, https://doi.org/10.1039/d1sc05180f.
 """
 
-import argparse
-import json
 import tempfile
 from pathlib import Path
 
@@ -154,13 +152,3 @@ def concordance_index(truth: Floats, score: Floats) -> float:
 def _ties(values: Floats) -> float:
     counts = np.unique(values, return_counts=True)[1].astype(np.float64)
     return float((counts * (counts - 1) / 2).sum())
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="holds davis/")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    arguments = parser.parse_args()
-    for row in run(arguments.folder, seed=arguments.seed, quick=arguments.quick):
-        print(json.dumps(row.as_json()))

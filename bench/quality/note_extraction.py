@@ -312,7 +312,3 @@ def main() -> None:
     arguments = parser.parse_args()
     for row in run(arguments.folder, seed=arguments.seed, quick=arguments.quick):
         print(json.dumps(row.as_json()))
-
-
-if __name__ == "__main__":
-    main()

@@ -236,7 +236,3 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = run(arguments.folder, seed=arguments.seed, quick=arguments.quick)
     print(json.dumps([row.as_json() for row in rows], indent=1))
-
-
-if __name__ == "__main__":
-    main()
