@@ -21,9 +21,11 @@ def draw_evidence(evidence: Float32, size: int) -> list[bytes]:
     """
     positive = np.maximum(evidence, 0)
     rows, columns = (_interpolation(length, size) for length in evidence.shape[2:])
-    # Each of the two products is one of large matrices, which is many times as fast.
-    wide = np.ascontiguousarray((positive @ columns.T).transpose(0, 1, 3, 2))
-    drawn = wide @ rows.T  # (n, frames, across, down)
+    count, frames, height, width = evidence.shape
+    # Each of the two products is one of two flat matrices, which is many times as fast.
+    wide = positive.reshape(-1, width) @ columns.T
+    wide = wide.reshape(count, frames, height, size).transpose(0, 1, 3, 2).reshape(-1, height)
+    drawn = (wide @ rows.T).reshape(count, frames, size, size)  # (n, frames, across, down)
     brightest = drawn.max(axis=(1, 2, 3), keepdims=True)
     grey = (drawn * (255 / np.maximum(brightest, 1e-9)) + 0.5).astype(np.uint8)
     beside = grey.transpose(0, 3, 1, 2).reshape(len(grey), size, -1)

@@ -162,7 +162,9 @@ class _ReadyExamples(beam.DoFn):
 
     def process(self, path: str) -> Iterator[Any]:
         read = 0
-        texts = [f.name for f in self.schema if pa.types.is_string(f.type)]
+        texts = [
+            f.name for f in self.schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)
+        ]
         with (
             open_binary(path) as opened,
             pq.ParquetFile(opened, read_dictionary=texts) as file,

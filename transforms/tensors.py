@@ -61,7 +61,8 @@ def _to_tensor(column: pa.Array, field: pa.Field) -> Any:
     import tensorflow as tf
 
     if column.null_count:
-        table = fill_missing(pa.table({field.name: column}), pa.schema([field]))
+        plain = column.cast(field.type)
+        table = fill_missing(pa.table({field.name: plain}), pa.schema([field]))
         column = table.column(field.name).combine_chunks()
     kind = field.type
     if pa.types.is_fixed_size_list(kind):
@@ -69,7 +70,9 @@ def _to_tensor(column: pa.Array, field: pa.Field) -> Any:
         return tf.convert_to_tensor(flat.reshape(len(column), kind.list_size))
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         # Python objects are made for the distinct values only.
-        encoded = column.cast(pa.binary()).dictionary_encode()
+        encoded = column
+        if not pa.types.is_dictionary(column.type):
+            encoded = column.cast(pa.binary()).dictionary_encode()
         values = encoded.dictionary.to_pylist()
         if not values:
             return tf.zeros([0], tf.string)

@@ -104,3 +104,12 @@ def test_labels_by_type():
     assert values([1.5], pa.float32()).dtype == np.float32
     with pytest.raises(UsageError, match="label y has type int8"):
         values([1], pa.int8())
+
+
+def test_dictionaries_of_bytes_give_the_same_tensors():
+    place = FEATURES.get_field_index("raw")
+    encoded = BATCH.set_column(place, "raw", BATCH.column("raw").dictionary_encode())
+    assert pa.types.is_dictionary(encoded.column("raw").type)
+    check(tensors.to_tensors(encoded, FEATURES))
+    whole = encoded.slice(0, 1)  # without nulls it is not decoded
+    assert tensors.to_tensors(whole, FEATURES)["raw"].numpy().tolist() == [b"\0\1"]
