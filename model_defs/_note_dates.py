@@ -28,7 +28,7 @@ _DATE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_PART = re.compile(r"\d+|[a-z]{3}[a-z]*", re.IGNORECASE)
+_PART = re.compile(r"\d{1,4}|[a-z]{3,9}", re.IGNORECASE)
 _PIVOT = 69
 
 
@@ -56,7 +56,7 @@ def find_dates(text: str, begin: int, end: int) -> Iterator[Date]:
 
 def _iso(match: re.Match[str]) -> str:
     form = next(f for f in ("iso", "us", "month_first", "day_first", "month") if match[f])
-    parts = [part for part in _PART.findall(match[form]) if part.lower() not in _NOT_PARTS]
+    parts = _PART.findall(match[form])
     if form == "month":
         return f"{int(parts[1]):04d}-{_number(parts[0]):02d}" if int(parts[1]) else ""
     orders = {"iso": (0, 1, 2), "us": (2, 0, 1), "month_first": (2, 0, 1), "day_first": (2, 1, 0)}
@@ -68,9 +68,6 @@ def _iso(match: re.Match[str]) -> str:
         return datetime.date(*numbers).isoformat()
     except ValueError:
         return ""
-
-
-_NOT_PARTS = frozenset({"st", "nd", "rd", "th", "of"})
 
 
 def _number(month: str) -> int:

@@ -72,7 +72,7 @@ _GAP = re.compile(
 )
 _DOSE_AFTER = re.compile(
     rf"(?:\s{_FORM}(?![A-Za-z]))?[\s,:(]{{1,3}}(?:dose |at |of |to )?"
-    rf"(?P<number>{_NUMBER})(?:\s?(?:-|–|/|to)\s?(?:{_NUMBER}))?[\s-]{{0,2}}(?P<unit>{_UNIT})(?!\s+of\s)",  # noqa: RUF001
+    rf"(?P<number>{_NUMBER})(?:\s?(?:-|–|/|to)\s?(?:{_NUMBER}))?[\s-]{{0,2}}(?P<unit>{_UNIT})(?!\s{{1,9}}of\s)",  # noqa: RUF001
     re.IGNORECASE,
 )
 _DOSE_BEFORE = re.compile(

@@ -22,30 +22,30 @@ from model_defs._note_measures import NAMES
 KINDS: dict[str, str] = {
     "medication": r"medications?|meds|prescriptions?|drugs",
     "history": (
-        r"history|[a-z]{0,3}hx|hpi|pmh|psh|complaints?|cc|subjective|systems|ros|allerg\w+|reason"
+        r"history|[a-z]{0,3}hx|hpi|pmh|psh|complaints?|cc|subjective|systems|ros|allerg\w{1,20}|reason"
         r"|indications?|habits|risk factors|course|symptoms|s"
     ),
     "plan": r"plans?|recommendations?|disposition|follow[ -]?up|instructions|p",
     "assessment": r"impressions?|assessment|diagnos[ie]s|diagnosis|conclusions?|problems|a",
     "findings": (
-        r"findings|labs?|laboratory|results?|imaging|x-?rays?|radiograph\w*|radiology|ct|mri|ekg"
-        r"|ecg|echo\w*|doppler|ultrasound|data|studies|study|pathology|interpretation"
-        r"|hemodynamics?|angiogra\w+|ventriculogra\w+|arter(?:y|ies)"
+        r"findings|labs?|laboratory|results?|imaging|x-?rays?|radiograph\w{0,20}|radiology|ct|mri|ekg"
+        r"|ecg|echo\w{0,20}|doppler|ultrasound|data|studies|study|pathology|interpretation"
+        r"|hemodynamics?|angiogra\w{1,20}|ventriculogra\w{1,20}|arter(?:y|ies)"
     ),
     "procedure": (
         r"procedures?|operations?|operative|technique|an[a]?esthesia|complications|blood loss|ebl"
         r"|drains?|specimens?|tourniquet|implants?|counts|surgery|surgeon|description|fluids|details?"
     ),
-    "examination": r"exam\w*|physical|vitals?|vital signs|objective|appearance|o",
+    "examination": r"exam\w{0,20}|physical|vitals?|vital signs|objective|appearance|o",
 }
 """Kind of section -> words of its headings, lower case; the first kind that fits decides."""
 
 ORGANS = (
     r"general|constitutional|heent|head|eyes?|ears?|nose|mouth|throat|ent|neck|chest|breasts?|lungs?"
     r"|heart|cardiac|cardiovascular|cv|respiratory|pulmonary|abdomen|gastrointestinal|gi|back|spine"
-    r"|extremit(?:y|ies)|musculoskeletal|skin|dermatologic|neuro\w*|cns|cn|cranial nerves|ms|motor"
-    r"|sensory|reflexes|gait|station|coord\w*|mental status|psych\w*|genitourinary|gu|genitalia"
-    r"|rectal|pelvic|endocrine|hematologic|lymph\w*|allergic"
+    r"|extremit(?:y|ies)|musculoskeletal|skin|dermatologic|neuro\w{0,20}|cns|cn|cranial nerves|ms"
+    r"|motor|sensory|reflexes|gait|station|coord\w{0,20}|mental status|psych\w{0,20}|genitourinary"
+    r"|gu|genitalia|rectal|pelvic|endocrine|hematologic|lymph\w{0,20}|allergic"
 )
 """Headings of parts of an examination or of a review of systems, whichever they stand under."""
 

@@ -1,7 +1,5 @@
 """Sections and sentences: worked examples, and what holds for every text."""
 
-import time
-
 import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
@@ -129,15 +127,3 @@ def test_sections_are_the_whole_text_and_only_space_lies_between_sentences(text)
             at = sentence.end
         assert at <= section.end
         assert not text[at : section.end].strip()
-
-
-@pytest.mark.parametrize("unit", ["A", " ", "AB CD ", "\n", ".", "PLAN: ", "# ", "a. B", "1. "])
-def test_time_is_linear_in_the_length(unit):
-    def seconds(length):
-        text = unit * (length // len(unit))
-        started = time.process_time()
-        split_note(text)
-        return time.process_time() - started
-
-    # Four times the text takes four times as long; a square would take sixteen.
-    assert seconds(200_000) < 10 * seconds(50_000) + 0.05
