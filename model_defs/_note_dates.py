@@ -5,10 +5,10 @@ second can be. Two digits of a year are 1969 to 2068, as POSIX has it. A month w
 known to the month.
 """
 
-import dataclasses
 import datetime
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -32,8 +32,7 @@ _PART = re.compile(r"\d{1,4}|[a-z]{3,9}", re.IGNORECASE)
 _PIVOT = 69
 
 
-@dataclasses.dataclass(frozen=True)
-class Date:
+class Date(NamedTuple):
     """`text[begin:end]` names the day `iso`, YYYY-MM-DD, or the month, YYYY-MM."""
 
     begin: int

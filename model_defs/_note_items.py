@@ -7,8 +7,9 @@ dose of a drug is no measurement of its own.
 """
 
 import bisect
-import dataclasses
+import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from model_defs._note_dates import find_dates
 from model_defs._note_measures import find_measurements
@@ -18,8 +19,7 @@ from model_defs._note_sections import Section
 SENTENCE, DATE, MEASUREMENT, MEDICATION = "sentence", "date", "measurement", "medication"
 
 
-@dataclasses.dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One row of the table `extractions`; see schemas.EXTRACTIONS for the meanings."""
 
     section: str
@@ -52,30 +52,29 @@ def items_of(text: str, sections: Sequence[Section], classes: Sequence[str]) -> 
     for section in sections:
         for sentence in section.sentences:
             found = classes[number] if number < len(classes) else None
-            whole = (sentence.begin, sentence.end, SENTENCE, None, None, None)
-            for begin, end, kind, value, unit, code in [
-                whole,
-                *_found_in(text, sentence.begin, sentence.end),
-            ]:
-                yield Item(
-                    section.heading, number, found, kind, text[begin:end], value, unit, code,
-                    begin, end,
-                )  # fmt: skip
+            where = section.heading, number, found
+            words = text[sentence.begin : sentence.end]
+            yield Item(*where, SENTENCE, words, None, None, None, *sentence)
+            for begin, end, kind, value, unit, code in _found_in(text, *sentence):
+                yield Item(*where, kind, text[begin:end], value, unit, code, begin, end)
             number += 1
 
 
+_DIGIT = re.compile(r"\d")
 _Found = tuple[int, int, str, float | None, str | None, str | None]
 
 
 def _found_in(text: str, begin: int, end: int) -> list[_Found]:
     """Begin, end, kind, value, unit and code of the items of one sentence, in order."""
-    dates: list[_Found] = [
-        (d.begin, d.end, DATE, None, None, f"ISO8601//{d.iso}")
-        for d in find_dates(text, begin, end)
-    ]
     drugs: list[_Found] = [
         (m.begin, m.end, MEDICATION, m.dose, m.unit or None, m.code or None)
         for m in find_medications(text, begin, end)
+    ]
+    if not _DIGIT.search(text, begin, end):
+        return drugs  # dates and measurements have digits
+    dates: list[_Found] = [
+        (d.begin, d.end, DATE, None, None, f"ISO8601//{d.iso}")
+        for d in find_dates(text, begin, end)
     ]
     values: list[_Found] = [
         (m.begin, m.end, MEASUREMENT, m.value, m.unit or None, m.code or None)
@@ -86,6 +85,8 @@ def _found_in(text: str, begin: int, end: int) -> list[_Found]:
 
 def _with_free(taken: list[_Found], more: Sequence[_Found]) -> list[_Found]:
     """Items apart from each other and those of `more` that overlap none of them, in order."""
+    if not more or not taken:
+        return taken or list(more)
     begins = [begin for begin, *_ in taken]
     free = []
     for item in more:

@@ -8,8 +8,10 @@ Units become UCUM codes (https://ucum.org); codes are of LOINC (https://loinc.or
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 Range = tuple[float, float, str]
 """Lowest and highest usual value and its UCUM unit, for numbers without a unit."""
@@ -97,7 +99,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("30934-4", "bnp", ((0, 50000, "pg/mL"),)),
     Measure("10230-1", "(?:left ventricular )?ejection fraction|lvef|ef", ((5, 90, "%"),)),
 )  # fmt: skip
-_PRESSURE = "blood pressure|bp"
+_PRESSURE = ("blood pressure", "bp")
 SYSTOLIC, DIASTOLIC = "LOINC//8480-6", "LOINC//8462-4"
 
 UNITS: dict[str, str] = {
@@ -177,12 +179,12 @@ _FILLER = (
     r"|measured|measures|reading|to|be|rate|currently|with|an?)(?![^\W_])){0,6}"
 )
 _WORDS = [name for measure in MEASURES for name in measure.names.split("|")]
-NAMES = frozenset({*_WORDS, *map(str.lower, _WORDS), *_PRESSURE.split("|"), "platelet"})
+NAMES = frozenset({*_WORDS, *map(str.lower, _WORDS), *_PRESSURE, "platelet"})
 """Names of measurements, lower case."""
 
 _BOUND = r"(?<![^\W_])"
 _LETTERS = "".join(name for name in _WORDS if len(name) == 1)
-_LONG = sorted({n for n in _WORDS if len(n) > 1} | set(_PRESSURE.split("|")), key=len, reverse=True)
+_LONG = sorted({n for n in _WORDS if len(n) > 1} | set(_PRESSURE), key=len, reverse=True)
 _NAME_BEFORE = re.compile(
     rf"{_BOUND}(?P<name>(?i:{'|'.join(_LONG)})|[{_LETTERS}])(?P<filler>(?i:{_FILLER}))$"
 )
@@ -192,8 +194,7 @@ _FITS = [(re.compile(m.names, re.IGNORECASE if len(m.names) > 1 else 0), m) for 
 _NAME_LENGTH = 56
 
 
-@dataclasses.dataclass(frozen=True)
-class Measurement:
+class Measurement(NamedTuple):
     """`text[begin:end]` states `value` in `unit`, a UCUM code; `code` is LOINC's or "".
 
     `name` is what the text calls it, "" where it does not.
@@ -225,27 +226,24 @@ def find_measurements(text: str, begin: int, end: int) -> Iterator[Measurement]:
 
 
 def _read_values(text: str, match: re.Match[str], begin: int, end: int) -> Iterator[Measurement]:
-    first = match.start()
+    first, unit_begin = match.start(), match.start("unit")
+    written = match["unit"] or ""
     before = text[max(begin, first - _NAME_LENGTH) : first]
     named = _NAME_BEFORE.search(before)
-    if named and _SHARED.search(before[: named.start()]):
+    if named and _SHARED.search(before, 0, named.start()):
         named = None  # `hemoglobin and hematocrit 10.5 and 32.8`: which is which?
     name = named["name"] if named else ""
+    if not name and not written:
+        return
     glued = first > begin and (text[first - 1].isalnum() or text[first - 1] == "_")
     if glued and not (named and not named["filler"] and name.lower() in _GLUED):
         return
-    start = first - len(named[0]) if named else first
-    unit_begin = match.start("unit") if match["unit"] else match.end()
-    numbers = list(_ONE.finditer(text, first, unit_begin))
-    unit = ucum(match["unit"].lstrip(" \n\t-")) if match["unit"] else ""
-    if (
-        match["unit"]
-        and unit in ("[degF]", "Cel")
-        and match["unit"].strip() in _TEMPERATURE
-        and not name
-    ):
+    unit = ucum(written.lstrip(" \n\t-")) if written else ""
+    if not name and unit in ("[degF]", "Cel") and written.strip() in _TEMPERATURE:
         return
-    if name.lower() in _PRESSURE.split("|"):
+    start = first - len(named[0]) if named else first
+    numbers = list(_ONE.finditer(text, first, unit_begin if written else match.end()))
+    if name.lower() in _PRESSURE:
         yield from _pressure(text, match, numbers, start, name)
         return
     measure = measure_of(name)
@@ -285,6 +283,7 @@ def _pressure(
     yield Measurement(numbers[1].start(), last, low, "mm[Hg]", DIASTOLIC, name)
 
 
+@functools.lru_cache(4096)
 def measure_of(name: str) -> Measure | None:
     """A name as written -> what it measures.
 
@@ -296,6 +295,7 @@ def measure_of(name: str) -> Measure | None:
     return next((m for pattern, m in _FITS if pattern.fullmatch(name)), None)
 
 
+@functools.lru_cache(4096)
 def ucum(written: str) -> str:
     """A unit as written -> its UCUM code.
 

@@ -7,9 +7,9 @@ IV`. Codes are RxNorm's of the ingredient (https://www.nlm.nih.gov/research/umls
 the table has them.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from model_defs._note_drugs import BRANDS, INGREDIENTS
 
@@ -96,8 +96,7 @@ _SHORT_UNITS = {
 }  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class Medication:
+class Medication(NamedTuple):
     """`text[begin:end]` names a drug, with what is said around it; "" and None where nothing is.
 
     `name` is the ingredient where it is known, else as written, lower case. `dose` is in `unit`,

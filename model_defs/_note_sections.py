@@ -12,10 +12,10 @@ Names of measurements (`BP:`) are none: they belong to their value.
 Time is linear in the length of the text: every repetition in a pattern is bounded.
 """
 
-import dataclasses
 import functools
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from model_defs._note_measures import NAMES
 
@@ -77,16 +77,14 @@ _ABBREVIATION = re.compile(
 _LOOK_BACK = 14
 
 
-@dataclasses.dataclass(frozen=True)
-class Sentence:
+class Sentence(NamedTuple):
     """Where a sentence stands: `text[begin:end]`."""
 
     begin: int
     end: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """A part of a note: `text[begin:end]`, its heading in words, and its sentences.
 
     `body` is where the text after the heading begins. `kind` is one of KINDS or "", where the

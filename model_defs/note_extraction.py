@@ -244,12 +244,13 @@ def to_extractions(
     for number, text in enumerate(batch.column("text").to_pylist()):
         classes = [SENTENCE_CLASSES[index] for index in best[number]]
         text = text or ""
-        rows += [
-            (number, *dataclasses.astuple(item))
-            for item in items_of(text, split_note(text), classes)
-        ]
+        rows += [(number, *item) for item in items_of(text, split_note(text), classes)]
     keys = pl.DataFrame(batch.select(["subject_id", "entity_id", "prediction_time"]))
-    items = pl.DataFrame(rows, schema={"note": pl.UInt32, **_ITEM}, orient="row")
+    columns = zip(*rows, strict=True) if rows else ([] for _ in ["note", *_ITEM])
+    schema = {"note": pl.UInt32, **_ITEM}
+    items = pl.DataFrame(
+        [pl.Series(n, c, t) for (n, t), c in zip(schema.items(), columns, strict=True)]
+    )
     return pl.concat([keys[items["note"]], items.drop("note")], how="horizontal")
 
 

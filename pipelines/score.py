@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
 from transforms.calibration import Calibration
+from transforms.coders import sized
 from transforms.counts import Count, StageCounts
 from transforms.definition import Definition, label_of, optional
 from transforms.errors import Refused
-from transforms.inference import ScoreBatches, Scoring, feature_types, utc_without_zone
+from transforms.inference import Inferred, ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
 from transforms.prediction_rows import Provenance
@@ -112,9 +114,11 @@ def _wire(
     for version, definition in zip(versions, definitions, strict=True):
         name = version.model
         scoring = scoring_of(version, definition, run.run_id, as_of.date())
-        scored = examples[name] | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
+        batches = sized(pa.RecordBatch, examples[name])
+        inferred = batches | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
         folders = {table: f"{folder}/{name}" for table, folder in run.folders.items()}
-        entries.append(scored | f"Write_{name}" >> WritePredictions(name, folders))
+        written = sized(Inferred, inferred) | f"Write_{name}" >> WritePredictions(scoring, folders)
+        entries.append(written)
     return tuple(entries) | beam.Flatten()
 
 

@@ -1,4 +1,4 @@
-"""Record batches of examples -> prediction rows, through Beam's RunInference.
+"""Record batches of examples -> what an estimator says, through Beam's RunInference, -> rows.
 
 One element is one record batch, in and out. A batch that does not fit into memory is halved and
 tried again; one that a bad row spoils is halved until that row stands alone and is refused.
@@ -9,7 +9,7 @@ Source: https://beam.apache.org/documentation/ml/about-ml/
 import dataclasses
 import datetime
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -63,6 +63,18 @@ class Scoring:
     to_extractions: Callable[[pa.RecordBatch, Outputs, Any], pl.DataFrame] | None = None
 
 
+class Inferred(NamedTuple):
+    """Parts of a batch, their text encoded, with what the estimator says; and rows it refused."""
+
+    parts: list[tuple[pa.RecordBatch, Outputs]]
+    refused: Counter[str]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the batches."""
+        return sum(part.nbytes for part, _ in self.parts)
+
+
 class Scored(NamedTuple):
     """Rows of PREDICTIONS, how many rows were refused, by reason, and rows of EXTRACTIONS."""
 
@@ -84,12 +96,18 @@ def load_estimator(scoring: Scoring) -> Estimator:
     return ForestEstimator(folder, scoring.features, scoring.label, scoring.classes)
 
 
-def score_batch(estimator: Estimator, batch: pa.RecordBatch, scoring: Scoring) -> Scored:
-    """Keys and features -> prediction rows; rows that cannot be scored are refused."""
+def infer(estimator: Estimator, batch: pa.RecordBatch, features: pa.Schema) -> Inferred:
+    """Keys and features -> what the estimator says; rows that it cannot take are refused."""
     refused: Counter[str] = Counter()
+    encoded = encode_text(batch, features)
+    return Inferred(list(predict_parts(estimator, encoded, refused)), refused)
+
+
+def make_rows(inferred: Inferred, scoring: Scoring) -> Scored:
+    """What the estimator says -> prediction rows; those whose score is no number are refused."""
+    refused = inferred.refused.copy()
     tables, extractions = [], []
-    batch = encode_text(batch, scoring.features)
-    for part, raw in predict_parts(estimator, batch, refused):
+    for part, raw in inferred.parts:
         outputs = scoring.calibration.apply(raw, scoring.label)
         predictions = scoring.to_predictions(outputs, scoring.config)
         predictions = with_interval(predictions, outputs, scoring.label)
@@ -159,7 +177,7 @@ def calibrate(scoring: Scoring, tuning: pa.Table) -> Calibration:
     return calibrate_classes(said[known], truth[known], owner[known])
 
 
-class ScoreBatches(ModelHandler[pa.RecordBatch, Scored, Estimator]):
+class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Estimator]):
     """Handler of RunInference whose elements are record batches of keys and features."""
 
     def __init__(self, scoring: Scoring) -> None:
@@ -170,23 +188,23 @@ class ScoreBatches(ModelHandler[pa.RecordBatch, Scored, Estimator]):
         """Loads the version once for each worker process."""
         return load_estimator(self._scoring)
 
+    def should_skip_batching(self) -> bool:
+        """A record batch is a batch already."""
+        return True
+
     def run_inference(
         self,
-        batch: Sequence[pa.RecordBatch],
+        batch: pa.RecordBatch,
         model: Estimator,
         inference_args: dict[str, Any] | None = None,
-    ) -> list[Scored]:
-        """One Scored for each record batch."""
+    ) -> list[Inferred]:
+        """The one Inferred of a record batch."""
         del inference_args
-        return [score_batch(model, element, self._scoring) for element in batch]
+        return [infer(model, batch, self._scoring.features)]
 
-    def batch_elements_kwargs(self) -> Mapping[str, Any]:
-        """A record batch is a batch already."""
-        return {"min_batch_size": 1, "max_batch_size": 1}
-
-    def get_num_bytes(self, batch: Sequence[pa.RecordBatch]) -> int:
+    def get_num_bytes(self, batch: pa.RecordBatch) -> int:
         """Bytes of the batch; the inherited way would pickle it."""
-        return sum(element.nbytes for element in batch)
+        return int(batch.nbytes)
 
 
 def utc_without_zone(moment: datetime.datetime) -> datetime.datetime:

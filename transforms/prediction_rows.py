@@ -156,7 +156,8 @@ def _by_name(names: Sequence[str], values: npt.NDArray[np.float32] | None, rows:
     if values is None:
         return pa.nulls(rows, pa.map_(pa.string(), pa.float32()))
     count = len(names)
-    keys = _text(np.tile(np.arange(count), rows), names)
+    each = np.tile(np.arange(count, dtype=np.int32), rows)
+    keys = pa.DictionaryArray.from_arrays(each, pa.array(names, pa.string()))
     flat = _floats(np.ascontiguousarray(values).reshape(-1), rows * count)
     return pa.MapArray.from_arrays(
         pa.array(np.arange(rows + 1, dtype=np.int32) * count), keys, flat

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -13,9 +14,10 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.batches import in_global_window
-from transforms.inference import Scored
+from transforms.inference import Inferred, Scoring, make_rows
 
 FILE_ROWS = 4_000_000
+BATCH_ROWS = 65_536
 
 
 class _Writer:
@@ -34,6 +36,9 @@ class _Writer:
             compression="snappy",
             store_schema=False,
             use_dictionary=[name for name in _REPEATED if name.split(".")[0] in schema.names],
+            # Nothing is looked up by what stands in maps and lists.
+            write_statistics=[f.name for f in schema if not pa.types.is_nested(f.type)],
+            write_batch_size=BATCH_ROWS,
         )
 
     def write(self, table: pa.Table) -> None:
@@ -62,19 +67,39 @@ _REPEATED = [
 
 
 class _WritePredictions(beam.DoFn):
-    """Scored -> manifest entries: `["file", model, table, path, rows]` and `["count", …]`."""
+    """Inferred -> manifest entries: `["file", model, table, path, rows]` and `["count", …]`.
 
-    def __init__(self, model: str, folders: Mapping[str, str]) -> None:
-        self.model = model
+    Rows are made and written in a thread, while the estimator is at the next batch.
+    """
+
+    def __init__(self, scoring: Scoring, folders: Mapping[str, str]) -> None:
+        self.scoring = scoring
+        self.model = scoring.version.model
         self.folders = folders
+
+    def setup(self) -> None:
+        self.behind = ThreadPoolExecutor(1)
+
+    def teardown(self) -> None:
+        self.behind.shutdown()
 
     def start_bundle(self) -> None:
         self.writers: dict[str, _Writer] = {}
         self.files: list[list[Any]] = []
         self.refused: Counter[str] = Counter()
         self.written = 0
+        self.last: Future[None] | None = None
 
-    def process(self, scored: Scored) -> None:
+    def process(self, inferred: Inferred) -> None:
+        self._wait()  # for the batch before, so that no more than two are held
+        self.last = self.behind.submit(self._take, inferred)
+
+    def _wait(self) -> None:
+        if self.last is not None:
+            self.last.result()
+
+    def _take(self, inferred: Inferred) -> None:
+        scored = make_rows(inferred, self.scoring)
         self.refused += scored.refused
         self._write("predictions", scored.rows)
         self.written += scored.rows.num_rows
@@ -91,6 +116,7 @@ class _WritePredictions(beam.DoFn):
             self._close(name)
 
     def finish_bundle(self) -> Iterator[Any]:
+        self._wait()
         for name in sorted(self.writers):
             self._close(name)
         counts = [["count", self.model, "written", "", self.written]]
@@ -105,17 +131,17 @@ class _WritePredictions(beam.DoFn):
 
 @dataclasses.dataclass(eq=False)
 class WritePredictions(beam.PTransform):
-    """Scored of one model -> Parquet files, and what was written for the manifest.
+    """Inferred of one version -> Parquet files, and what was written for the manifest.
 
     `folders` are those of the tables `predictions` and `extractions`.
     """
 
-    model: str
+    scoring: Scoring
     folders: Mapping[str, str]
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, scored: beam.PCollection) -> beam.PCollection:
+    def expand(self, inferred: beam.PCollection) -> beam.PCollection:
         """One file for each bundle, more where it has over FILE_ROWS rows."""
-        return scored | beam.ParDo(_WritePredictions(self.model, self.folders))
+        return inferred | beam.ParDo(_WritePredictions(self.scoring, self.folders))

@@ -10,7 +10,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.runner import pipeline_options
 from transforms import inference
-from transforms.inference import ScoreBatches, Scoring, score_batch
+from transforms.inference import ScoreBatches, Scoring, infer, make_rows
 from transforms.prediction_rows import Outputs, Predictions, Provenance
 from transforms.registry import ModelVersion
 
@@ -59,9 +59,13 @@ class FakeEstimator:
         return Outputs({"y": values * 2})
 
 
+def score_batch(estimator, found):
+    return make_rows(infer(estimator, found, FEATURES), SCORING)
+
+
 def test_a_batch_is_scored_in_one_call():
     estimator = FakeEstimator()
-    found = score_batch(estimator, batch([1, 2, 3]), SCORING)
+    found = score_batch(estimator, batch([1, 2, 3]))
     assert found.rows["score"].to_pylist() == [2, 4, 6]
     assert estimator.calls == [3]
     assert found.refused == Counter()
@@ -69,7 +73,7 @@ def test_a_batch_is_scored_in_one_call():
 
 def test_a_batch_that_does_not_fit_is_halved():
     estimator = FakeEstimator(capacity=3)
-    found = score_batch(estimator, batch(range(10)), SCORING)
+    found = score_batch(estimator, batch(range(10)))
     assert found.rows["score"].to_pylist() == [2 * n for n in range(10)]
     assert max(estimator.calls[1:]) == 5
     assert found.refused == Counter()
@@ -79,24 +83,24 @@ def test_a_single_row_that_does_not_fit_is_a_fault_of_the_machine():
     import tensorflow as tf
 
     with pytest.raises(tf.errors.ResourceExhaustedError):
-        score_batch(FakeEstimator(capacity=0), batch([1]), SCORING)
+        score_batch(FakeEstimator(capacity=0), batch([1]))
 
 
 def test_a_bad_row_costs_one_row():
-    found = score_batch(FakeEstimator(), batch([1, 2, BAD, 4, 5]), SCORING)
+    found = score_batch(FakeEstimator(), batch([1, 2, BAD, 4, 5]))
     assert found.rows["entity_id"].to_pylist() == [0, 1, 3, 4]
     assert found.rows["score"].to_pylist() == [2, 4, 8, 10]
     assert found.refused == {"InvalidArgumentError": 1}
 
 
 def test_a_score_that_is_no_number_is_refused():
-    found = score_batch(FakeEstimator(), batch([1, np.nan, np.inf]), SCORING)
+    found = score_batch(FakeEstimator(), batch([1, np.nan, np.inf]))
     assert found.rows["score"].to_pylist() == [2]
     assert found.refused == {"score is not finite": 2}
 
 
 def test_a_batch_of_bad_rows_gives_none():
-    found = score_batch(FakeEstimator(), batch([BAD, BAD]), SCORING)
+    found = score_batch(FakeEstimator(), batch([BAD, BAD]))
     assert found.rows.num_rows == 0
     assert found.refused == {"InvalidArgumentError": 2}
 
@@ -108,10 +112,10 @@ def test_run_inference_takes_and_returns_batches(monkeypatch):
             pipeline
             | beam.Create([batch([1, 2]), batch([3])])
             | RunInference(ScoreBatches(SCORING))
-            | beam.FlatMap(lambda scored: scored.rows["score"].to_pylist())
+            | beam.FlatMap(lambda inferred: make_rows(inferred, SCORING).rows["score"].to_pylist())
         )
         assert_that(scores, equal_to([2.0, 4.0, 6.0]))
 
 
 def test_bytes_are_counted_without_pickling():
-    assert ScoreBatches(SCORING).get_num_bytes([batch([1, 2])]) == batch([1, 2]).nbytes
+    assert ScoreBatches(SCORING).get_num_bytes(batch([1, 2])) == batch([1, 2]).nbytes

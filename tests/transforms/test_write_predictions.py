@@ -5,18 +5,30 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from pipelines.runner import pipeline_options
 from transforms import write_predictions
-from transforms.inference import Scored
+from transforms.inference import Inferred, Scoring
 from transforms.manifest import WriteManifest, read_manifest
-from transforms.prediction_rows import Outputs, Predictions, Provenance, prediction_table
+from transforms.prediction_rows import Outputs, Predictions, Provenance
+from transforms.registry import ModelVersion
 from transforms.write_predictions import WritePredictions
 
 FEATURES = pa.schema([("x", pa.float32())])
+SCORING = Scoring(
+    version=ModelVersion("m", "v", "/nowhere"),
+    estimator="keras",
+    features=FEATURES,
+    label=pa.field("y", pa.float32()),
+    classes=(),
+    config=None,
+    to_predictions=lambda outputs, config: Predictions(score=outputs.values["y"]),
+    provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
+)
 
 
-def scored(rows, refused=0):
+def inferred(rows, refused=0):
     batch = pa.record_batch(
         {
             "subject_id": np.arange(rows),
@@ -26,10 +38,8 @@ def scored(rows, refused=0):
             "x": np.zeros(rows, np.float32),
         }
     )
-    provenance = Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient")
-    predictions = Predictions(np.zeros(rows, np.float32))
-    table = prediction_table(batch, FEATURES, Outputs({}), predictions, provenance)
-    return Scored(table, Counter({"bad": refused}) if refused else Counter())
+    outputs = Outputs({"y": np.zeros(rows, np.float32)})
+    return Inferred([(batch, outputs)], Counter({"bad": refused}) if refused else Counter())
 
 
 def write(batches, folder):
@@ -39,7 +49,7 @@ def write(batches, folder):
             pipeline
             | beam.Create(batches, reshuffle=False)
             | WritePredictions(
-                "m", {"predictions": str(folder / "out"), "extractions": str(folder / "x")}
+                SCORING, {"predictions": str(folder / "out"), "extractions": str(folder / "x")}
             )
             | WriteManifest(path)
         )
@@ -48,7 +58,7 @@ def write(batches, folder):
 
 
 def test_a_bundle_is_one_file_and_refused_rows_are_counted(tmp_path):
-    ((_, model, table, path, rows),), found = write([scored(3), scored(2, refused=4)], tmp_path)
+    ((_, model, table, path, rows),), found = write([inferred(3), inferred(2, refused=4)], tmp_path)
     assert (model, table, rows) == ("m", "predictions", 5)
     assert pq.read_table(path).num_rows == 5
     assert found == [["count", "m", "quarantined", "bad", 4], ["count", "m", "written", "", 5]]
@@ -56,12 +66,18 @@ def test_a_bundle_is_one_file_and_refused_rows_are_counted(tmp_path):
 
 def test_a_large_bundle_is_several_files(tmp_path, monkeypatch):
     monkeypatch.setattr(write_predictions, "FILE_ROWS", 4)
-    files, _ = write([scored(3), scored(3), scored(1)], tmp_path)
+    files, _ = write([inferred(3), inferred(3), inferred(1)], tmp_path)
     assert sorted(rows for *_, rows in files) == [1, 6]
     assert len({path for *_, path, _ in files}) == 2
 
 
 def test_no_rows_give_no_file(tmp_path):
-    files, found = write([Scored(pa.table({}), Counter({"bad": 1}))], tmp_path)
+    files, found = write([Inferred([], Counter({"bad": 1}))], tmp_path)
     assert files == []
     assert found == [["count", "m", "quarantined", "bad", 1], ["count", "m", "written", "", 0]]
+
+
+def test_a_fault_of_the_model_is_a_fault_of_the_run(tmp_path):
+    nothing_said = Inferred([(inferred(2).parts[0][0], Outputs({}))], Counter())
+    with pytest.raises(KeyError):
+        write([nothing_said], tmp_path)
