@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 import pyarrow as pa
 
+from transforms.inference import Scoring
+from transforms.prediction_rows import Predictions, Provenance
+from transforms.registry import ModelVersion
 from transforms.schemas import TABLES
 
 _EVENT = {
@@ -33,6 +36,18 @@ _IMAGE = {
     "position": 0,
     "ingest_run": "run",
 }
+
+SCORING = Scoring(
+    version=ModelVersion("m", "v", "/nowhere"),
+    estimator="keras",
+    features=pa.schema([("x", pa.float32())]),
+    label=pa.field("y", pa.float32()),
+    classes=(),
+    config=None,
+    to_predictions=lambda outputs, config: Predictions(score=outputs.values["y"]),
+    provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
+)
+"""A model that reads `x` and says the output `y`."""
 
 
 def table_frame(table: str, rows: Iterable[Mapping[str, object]]) -> pl.DataFrame:

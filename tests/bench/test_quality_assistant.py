@@ -18,15 +18,10 @@ from bench.quality.assistant import (
 )
 from bench.quality.rows import KEY
 from model_defs.assistant import examples
-from pipelines.execute import execute
-from pipelines.ingest import Inputs, ingest
-from pipelines.run import new_run
-from pipelines.runner import pipeline_options
-from transforms.bucket_tables import read_tables
+from tests.ingested import tables_of
 from transforms.keys import Keys
 from transforms.read_splits import read_split_file
 from transforms.splits import HELD_OUT, SPLITS
-from transforms.warehouse import open_warehouse
 
 AS_OF = datetime.datetime(2024, 2, 1)
 WORDS = {"Acne": "pimples spots blackheads", "Malaria": "fever chills sweats"}
@@ -81,21 +76,8 @@ def test_the_product_holds_each_text_out_of_its_own_fold_s_training(folder, tmp_
     """From the files to the examples: what the split says is what the engine trains on."""
     texts = read_texts(folder)
     write_inputs(texts, tmp_path)
-    warehouse = open_warehouse(str(tmp_path / "w"), create=True, buckets=1)
-    run = new_run("ingest", AS_OF.date())
-    paths = Inputs(
-        fhir=(str(tmp_path / "messages.ndjson"),), labels=(str(tmp_path / "assistant.csv"),)
-    )
-    execute(
-        run,
-        warehouse,
-        lambda: ingest(run, warehouse, keys, paths, pipeline_options()),
-        lambda outcome, status: None,
-        0.0,
-    )
-    warehouse = open_warehouse(str(tmp_path / "w"))
-    files = {table: warehouse.paths(table) for table in ("events", "labels")}
-    found = examples(read_tables(files, with_labels=True), AS_OF)
+    files = {"fhir": tmp_path / "messages.ndjson", "labels": tmp_path / "assistant.csv"}
+    found = examples(tables_of(tmp_path, keys, AS_OF, ("events", "labels"), **files), AS_OF)
     assert sorted(found["text"]) == sorted(texts["text"])
     both = found.join(texts, on="text", maintain_order="left")
     assert (both["condition"] == both["label"]).all()

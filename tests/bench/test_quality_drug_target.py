@@ -15,13 +15,8 @@ from bench.quality.drug_target import (
     read_davis,
 )
 from model_defs.drug_target import examples
-from pipelines.execute import execute
-from pipelines.ingest import Inputs, ingest
-from pipelines.run import new_run
-from pipelines.runner import pipeline_options
+from tests.ingested import tables_of
 from tests.model_defs.cases_drug_target import ASPIRIN, CAFFEINE, KINASE, RECEPTOR
-from transforms.bucket_tables import read_tables
-from transforms.warehouse import open_warehouse
 
 AS_OF = datetime.datetime(2024, 1, 1)
 FOLDS = ("train0", "train1", "train2", "train3", "train4", "test")
@@ -165,20 +160,7 @@ def fhir_molecules():
 
 def examples_of(folder, keys, **inputs):
     """Ingested files -> the examples of all that the warehouse then holds."""
-    warehouse = open_warehouse(str(folder / "w"), create=True, buckets=1)
-    run = new_run("ingest", AS_OF.date())
-    paths = Inputs(**{kind: (str(path),) for kind, path in inputs.items()})
-    outcome = execute(
-        run,
-        warehouse,
-        lambda: ingest(run, warehouse, keys, paths, pipeline_options()),
-        lambda outcome, status: None,
-        0.0,
-    )
-    assert not any(stage.quarantined for stage in outcome.stages.values())
-    warehouse = open_warehouse(str(folder / "w"))
-    files = {table: warehouse.paths(table) for table in ("pairs", "molecules")}
-    return examples(read_tables(files, with_labels=False), AS_OF)
+    return examples(tables_of(folder, keys, AS_OF, ("pairs", "molecules"), **inputs), AS_OF)
 
 
 def test_molecules_of_fhir_and_of_the_file_give_the_same_examples(tmp_path, keys):

@@ -9,12 +9,7 @@ import pytest
 
 from bench.quality import note_extraction as bench
 from model_defs.note_extraction import Config, examples
-from pipelines.execute import execute
-from pipelines.ingest import Inputs, ingest
-from pipelines.run import new_run
-from pipelines.runner import pipeline_options
-from transforms.bucket_tables import read_tables
-from transforms.warehouse import open_warehouse
+from tests.ingested import tables_of
 
 AS_OF = datetime.datetime(2009, 1, 1)
 KINDS = ("Urology", "Neurology")
@@ -81,22 +76,8 @@ def test_commas_that_stand_for_line_breaks(text, lines):
 
 def ingested(folder, keys):
     """The tables of a warehouse that the bench's files were ingested to."""
-    warehouse = open_warehouse(str(folder / "w"), create=True, buckets=1)
-    run = new_run("ingest", datetime.date(2008, 12, 31))
-    paths = Inputs(
-        fhir=(str(folder / "notes.ndjson"),), labels=(str(folder / "note_extraction.csv"),)
-    )
-    outcome = execute(
-        run,
-        warehouse,
-        lambda: ingest(run, warehouse, keys, paths, pipeline_options()),
-        lambda outcome, status: None,
-        0.0,
-    )
-    assert not any(stage.quarantined for stage in outcome.stages.values())
-    warehouse = open_warehouse(str(folder / "w"))
-    files = {table: warehouse.paths(table) for table in ("events", "labels")}
-    return read_tables(files, with_labels=True)
+    files = {"fhir": folder / "notes.ndjson", "labels": folder / "note_extraction.csv"}
+    return tables_of(folder, keys, AS_OF, ("events", "labels"), **files)
 
 
 def test_labels_reach_their_notes_and_splits_their_subjects(folder, tmp_path, keys):

@@ -26,15 +26,10 @@ from bench.quality.treatment import (
 )
 from model_defs import treatment
 from model_defs._doses import class_names
-from pipelines.execute import execute
-from pipelines.ingest import Inputs, ingest
-from pipelines.run import new_run
-from pipelines.runner import pipeline_options
-from transforms.bucket_tables import read_tables
+from tests.ingested import tables_of
 from transforms.keys import Keys
 from transforms.read_splits import read_split_file
 from transforms.splits import HELD_OUT, SPLITS
-from transforms.warehouse import open_warehouse
 
 AS_OF = datetime.datetime(2024, 1, 1)
 COLUMNS = [
@@ -167,21 +162,10 @@ EXPECTED = {
 
 def ingested(folder, keys):
     """The examples of the inputs that lie in the folder."""
-    open_warehouse(str(folder / "w"), create=True, buckets=1)
-    warehouse = open_warehouse(str(folder / "w"))
-    run = new_run("ingest", AS_OF.date())
-    paths = Inputs(fhir=(str(folder / "patients.ndjson"),), labels=(str(folder / "treatment.csv"),))
-    execute(
-        run,
-        warehouse,
-        lambda: ingest(run, warehouse, keys, paths, pipeline_options()),
-        lambda outcome, status: None,
-        0.0,
-    )
-    warehouse = open_warehouse(str(folder / "w"))
-    files = {table: warehouse.paths(table) for table in ("events", "labels")}
+    files = {"fhir": folder / "patients.ndjson", "labels": folder / "treatment.csv"}
+    tables = tables_of(folder, keys, AS_OF, ("events", "labels"), **files)
     config = treatment.Config(dose_cuts=("21", "49"))
-    return treatment.examples(read_tables(files, with_labels=True), AS_OF, config)
+    return treatment.examples(tables, AS_OF, config)
 
 
 def test_the_settings_ask_for_the_classes_that_are_measured():

@@ -1,4 +1,3 @@
-import datetime
 from collections import Counter
 
 import apache_beam as beam
@@ -9,23 +8,12 @@ from apache_beam.ml.inference.base import RunInference
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.runner import pipeline_options
+from tests.builders import SCORING
 from transforms import inference
-from transforms.inference import ScoreBatches, Scoring, infer, make_rows
-from transforms.prediction_rows import Outputs, Predictions, Provenance
-from transforms.registry import ModelVersion
+from transforms.inference import ScoreBatches, infer, make_rows
+from transforms.prediction_rows import Outputs
 
-FEATURES = pa.schema([("x", pa.float32())])
 BAD = -1.0
-SCORING = Scoring(
-    version=ModelVersion("m", "v", "/nowhere"),
-    estimator="keras",
-    features=FEATURES,
-    label=pa.field("y", pa.float32()),
-    classes=(),
-    config=None,
-    to_predictions=lambda outputs, config: Predictions(score=outputs.values["y"]),
-    provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
-)
 
 
 def batch(values):
@@ -60,7 +48,7 @@ class FakeEstimator:
 
 
 def score_batch(estimator, found):
-    return make_rows(infer(estimator, found, FEATURES), SCORING)
+    return make_rows(infer(estimator, found, SCORING.features), SCORING)
 
 
 def test_a_batch_is_scored_in_one_call():

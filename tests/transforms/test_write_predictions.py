@@ -1,4 +1,3 @@
-import datetime
 from collections import Counter
 
 import apache_beam as beam
@@ -8,24 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.runner import pipeline_options
+from tests.builders import SCORING
 from transforms import write_predictions
-from transforms.inference import Inferred, Scoring
+from transforms.inference import Inferred
 from transforms.manifest import WriteManifest, read_manifest
-from transforms.prediction_rows import Outputs, Predictions, Provenance
-from transforms.registry import ModelVersion
+from transforms.prediction_rows import Outputs
 from transforms.write_predictions import WritePredictions
-
-FEATURES = pa.schema([("x", pa.float32())])
-SCORING = Scoring(
-    version=ModelVersion("m", "v", "/nowhere"),
-    estimator="keras",
-    features=FEATURES,
-    label=pa.field("y", pa.float32()),
-    classes=(),
-    config=None,
-    to_predictions=lambda outputs, config: Predictions(score=outputs.values["y"]),
-    provenance=Provenance("m", "v", "r", datetime.date(2024, 1, 1), "patient"),
-)
 
 
 def inferred(rows, refused=0):
