@@ -174,17 +174,13 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         check_outcome(read, arguments.max_quarantined)
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
-        trained = _train_models(warehouse, configs, buckets, as_of, options, None)
+        found = read + _train_models(warehouse, configs, buckets, as_of, options, None, skip=True)
         versions = champions(warehouse, model_defs.names())
         if not versions:
             sys.stderr.write("no model is trained yet: nothing is scored\n")
-            return read
-        return (
-            read
-            + trained
-            + score_champions(
-                context, warehouse, versions, buckets, as_of, arguments.since, options
-            )
+            return found
+        return found + score_champions(
+            context, warehouse, versions, buckets, as_of, arguments.since, options
         )
 
     _execute(arguments, context, warehouse, work)
@@ -281,14 +277,15 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     buckets = buckets_of(warehouse)
     splits = _given_splits(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
-    _execute(
-        arguments,
-        context,
-        warehouse,
-        lambda: _train_models(
-            warehouse, configs, buckets, as_of, options, splits, skip="all" in arguments.models
-        ),
-    )
+    skip = "all" in arguments.models
+
+    def work() -> Outcome:
+        found = _train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        if found.models and all("refused" in model for model in found.models.values()):
+            raise Refused("there is too little data to train any model; see above")
+        return found
+
+    _execute(arguments, context, warehouse, work)
 
 
 def _train_models(
@@ -304,7 +301,7 @@ def _train_models(
     """One more version of each model, in the order of the names.
 
     With `skip` a model for which there is too little data is passed over and told of.
-    Raises: Refused, without `skip`, or when there is too little data for every model.
+    Raises: Refused, without `skip`.
     """
     from pipelines.nightly import models_folder
     from pipelines.train import train
@@ -329,8 +326,6 @@ def _train_models(
                 "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
                 **trained.evaluation.as_json(),
             }
-    if outcome.models and all("refused" in found for found in outcome.models.values()):
-        raise Refused("there is too little data to train any model; see above")
     return outcome
 
 

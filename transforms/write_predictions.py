@@ -36,8 +36,6 @@ class _Writer:
             compression="snappy",
             store_schema=False,
             use_dictionary=[name for name in _REPEATED if name.split(".")[0] in schema.names],
-            # Nothing is looked up by what stands in maps and lists.
-            write_statistics=[f.name for f in schema if not pa.types.is_nested(f.type)],
             write_batch_size=BATCH_ROWS,
         )
 

@@ -106,3 +106,33 @@ def test_an_untrained_model_is_named(tmp_path, export, capsys):
     assert "run `nightrounds train readmission` first" in capsys.readouterr().err
     assert main(["score", "nothing", *arguments]) == 2
     assert "no model is called 'nothing'" in capsys.readouterr().err
+
+
+def test_training_all_where_nothing_can_be_trained_is_refused(tmp_path, export, capsys):
+    warehouse = ["--warehouse", str(tmp_path / "w")]
+    main(["ingest", "--quiet", *warehouse, "--fhir", str(export)])
+    assert main(["train", "all", "--quiet", *warehouse]) == 3
+    assert "too little data to train any model" in capsys.readouterr().err
+
+
+def test_a_night_refits_with_its_own_counts_and_goes_on_where_it_cannot(tmp_path, export, capsys):
+    counts = tmp_path / "ILI.csv"
+    weeks = [f"2023-W{week:02d},{20 + 10 * (week % 5)}" for week in range(1, 41)]
+    counts.write_text("region,week,cases\n" + "".join(f"north,{row}\n" for row in weeks))
+    arguments = ["nightly", "--json", "--quiet", "--buckets", "2", "--as-of", "2024-06-01"]
+    arguments += ["--warehouse", str(tmp_path / "w"), "--fhir", str(export)]
+    refit = ["--refit", "outbreak", "drug_target"]
+    assert main([*arguments, *refit]) == 0
+    captured = capsys.readouterr()
+    assert "not trained: outbreak" in captured.err
+    found = json.loads(captured.out.splitlines()[-1])
+    assert set(found["models"]) == {"outbreak", "drug_target"}
+    assert found["predictions"] == {}
+
+    assert main([*arguments, "--counts", str(counts), *refit]) == 0
+    captured = capsys.readouterr()
+    assert "not trained: drug_target" in captured.err
+    found = json.loads(captured.out.splitlines()[-1])
+    assert found["models"]["outbreak"]["champion"]
+    # Four horizons at each week that has enough weeks before it.
+    assert found["predictions"] == {"outbreak": 4 * 36}
