@@ -55,18 +55,6 @@ def class_names(cuts: tuple[float, ...]) -> tuple[str, ...]:
     return tuple(f"{name} {UNIT}" for name in (upper[0], *middle, lower[-1]))
 
 
-def class_index(dose: Floats, cuts: tuple[float, ...]) -> npt.NDArray[np.int64]:
-    """Doses -> number of their class.
-
-    >>> class_index(np.array([21.0, 21.5, 49.0]), (21.0, 49.0)).tolist()
-    [0, 1, 2]
-    """
-    index = np.zeros(len(dose), np.int64)
-    for cut, below in zip(cuts, _below(cuts), strict=True):
-        index += dose > cut if below else dose >= cut
-    return index
-
-
 def predict_doses(
     root: Floats, typical_root: float, residuals: Floats, cuts: tuple[float, ...]
 ) -> Predictions:

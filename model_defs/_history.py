@@ -179,17 +179,19 @@ class History:
     ) -> dict[str, Ints]:
         """Rows of these resource types with a coding of the group, ascending, by group.
 
-        Where the first coding is of `own_system`, further ones do not count: those of an
-        observation's component name the panel that it is part of.
+        Ends of conditions are none. Where the first coding is of `own_system`, further ones do not
+        count: those of an observation's component name the panel that it is part of.
         """
         number = pl.int_range(pl.len(), dtype=pl.Int64).alias("number")
         matched = match_codes(self.vocabulary, groups).join(
             self.vocabulary.to_frame("code").with_columns(number), on="code"
         )
         rows, codes = self._codings
+        ends = np.zeros(self.frame.height, dtype=bool)
+        ends[self._ends] = True
         relevant = np.zeros(len(self.vocabulary), dtype=bool)
         relevant[matched["number"].to_numpy()] = True
-        kept = relevant[codes] & self._is_type(resource_types)[rows]
+        kept = relevant[codes] & (self._is_type(resource_types) & ~ends)[rows]
         if own_system is not None:
             owned = self.vocabulary.str.starts_with(f"{own_system}//").to_numpy()
             kept &= (codes == self.code_index[rows]) | ~owned[self.code_index[rows]]
@@ -206,8 +208,7 @@ class History:
 
         Ends of conditions are none.
         """
-        ends = self.rows_coded(pl.col("code").str.starts_with(CONDITION_END))
-        rows = np.setdiff1d(self.rows_of_types(resource_types), ends, assume_unique=True)
+        rows = np.setdiff1d(self.rows_of_types(resource_types), self._ends, assume_unique=True)
         firsts = (
             pl.DataFrame(
                 {"row": rows, "subject": self.subject_id[rows], "code": self.code_index[rows]}
@@ -240,6 +241,11 @@ class History:
             return np.full(len(window.low), np.nan)
         position = window.last_position(kept)
         return np.where(position >= 0, (values[rows] * factor)[usable][position], np.nan)
+
+    @functools.cached_property
+    def _ends(self) -> Ints:
+        """Rows that tell that a condition ended; their further codes are as those of its start."""
+        return self.rows_coded(pl.col("code").str.starts_with(CONDITION_END))
 
     @functools.cached_property
     def _codings(self) -> tuple[Ints, Ints]:

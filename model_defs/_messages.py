@@ -81,7 +81,7 @@ def find_messages(events: pl.DataFrame, as_of: datetime.datetime) -> pl.DataFram
         code.str.starts_with(SENDER) & ~code.is_in(list(PATIENTS_SIDE))
     )
     in_words = pl.col("text_value").str.contains(r"\p{L}{2}") & ~pl.col("text_value").str.contains(
-        r"^\s*\w+:\S+\s*$"
+        r"(?i)^\s*(?:\w+://|urn:|mailto:|tel:)\S*\s*$"
     )
     own_answer = pl.col("numeric_value").is_null() & (pl.col("codes").list.len().fill_null(0) == 0)
     return (
@@ -105,7 +105,7 @@ def find_messages(events: pl.DataFrame, as_of: datetime.datetime) -> pl.DataFram
 
 def diagnosed_after(history: History, keys: pl.DataFrame) -> pl.Series:
     """Keys of messages, sorted by subject and time -> the condition of CONDITION_CODES that is
-    recorded first from the message to DIAGNOSED_WITHIN after it; null for none.
+    recorded first after the message, within DIAGNOSED_WITHIN; null for none.
     """
     found = pl.concat(
         history.frame[rows].select("subject_id", "time", pl.lit(name).alias("condition"))

@@ -54,18 +54,20 @@ def find_dates(text: str, begin: int, end: int) -> Iterator[Date]:
 
 
 def _iso(match: re.Match[str]) -> str:
+    """The date as it is stored, "" for what no calendar has."""
     form = next(f for f in ("iso", "us", "month_first", "day_first", "month") if match[f])
     parts = _PART.findall(match[form])
-    if form == "month":
-        return f"{int(parts[1]):04d}-{_number(parts[0]):02d}" if int(parts[1]) else ""
     orders = {"iso": (0, 1, 2), "us": (2, 0, 1), "month_first": (2, 0, 1), "day_first": (2, 1, 0)}
-    year, month, day = (parts[place] for place in orders[form])
-    numbers = [_year(year), _number(month), int(day)]
-    if form == "us" and numbers[1] > len(_MONTHS):
-        numbers[1:] = numbers[:0:-1]
     try:
+        if form == "month":
+            first = datetime.date(int(parts[1]), _number(parts[0]), 1)
+            return f"{first.year:04d}-{first.month:02d}"
+        year, month, day = (parts[place] for place in orders[form])
+        numbers = [_year(year), _number(month), int(day)]
+        if form == "us" and numbers[1] > len(_MONTHS):
+            numbers[1:] = numbers[:0:-1]
         return datetime.date(*numbers).isoformat()
-    except ValueError:
+    except ValueError:  # a month spelt with a letter that only looks like one, too
         return ""
 
 

@@ -70,13 +70,15 @@ _FREQUENCY = re.compile(
 _GAP = re.compile(
     r"[\s,(]{1,3}(?:(?:at|dose|one|two|1|2|given|was|of|then|tablets?|tabs?|capsules?)\s){0,3}"
 )
+_UP_TO = rf"(?:\s?(?:-|–|/|to)\s?(?:{_NUMBER}))?"  # noqa: RUF001 - as printed
 _DOSE_AFTER = re.compile(
     rf"(?:\s{_FORM}(?![A-Za-z]))?[\s,:(]{{1,3}}(?:dose |at |of |to )?"
-    rf"(?P<number>{_NUMBER})(?:\s?(?:-|–|/|to)\s?(?:{_NUMBER}))?[\s-]{{0,2}}(?P<unit>{_UNIT})(?!\s{{1,9}}of\s)",  # noqa: RUF001
+    rf"(?P<number>{_NUMBER}){_UP_TO}[\s-]{{0,2}}(?P<unit>{_UNIT})(?!\s{{1,9}}of\s)",
     re.IGNORECASE,
 )
 _DOSE_BEFORE = re.compile(
-    rf"(?<![\d.,/])(?P<number>{_NUMBER})[\s-]{{0,2}}(?P<unit>{_UNIT})\s(?:of\s(?:iv\s)?|iv\s)?$",
+    rf"(?<![\d.,/])(?P<number>{_NUMBER}){_UP_TO}[\s-]{{0,2}}(?P<unit>{_UNIT})"
+    r"\s(?:of\s(?:iv\s)?|iv\s)?$",
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(

@@ -13,7 +13,7 @@ import hashlib
 import polars as pl
 
 from model_defs._code_groups import Patterns, codes_of, match_codes
-from model_defs._history import CONDITIONS
+from model_defs._history import CONDITION_END, CONDITIONS
 from transforms import schemas
 from transforms.bucket_tables import empty
 
@@ -78,7 +78,8 @@ def count_events(events: pl.DataFrame, as_of: datetime.datetime) -> pl.DataFrame
 
 def _diagnosed(timed: pl.DataFrame) -> pl.DataFrame:
     """Events with their week -> `subject_id, week, series`, each once."""
-    coded = timed.filter(pl.col("resource_type").is_in(CONDITIONS)).select(
+    begins = ~pl.col("code").str.starts_with(CONDITION_END)
+    coded = timed.filter(pl.col("resource_type").is_in(CONDITIONS), begins).select(
         "subject_id", "week", pl.concat_list("code", pl.col("codes").fill_null([])).alias("code")
     )
     coded = coded.explode("code")

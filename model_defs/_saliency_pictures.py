@@ -28,7 +28,7 @@ def draw_evidence(evidence: Float32, size: int) -> list[bytes]:
     drawn = (wide @ rows.T).reshape(count, frames, size, size)  # (n, frames, across, down)
     brightest = drawn.max(axis=(1, 2, 3), keepdims=True)
     grey = (drawn * (255 / np.maximum(brightest, 1e-9)) + 0.5).astype(np.uint8)
-    beside = grey.transpose(0, 3, 1, 2).reshape(len(grey), size, -1)
+    beside = grey.transpose(0, 3, 1, 2).reshape(count, size, frames * size)
     return [grey_png(picture) for picture in beside]
 
 

@@ -4,9 +4,9 @@ TensorFlow on whole batches: n texts of any length and language. Analyzers of TF
 (vocabularies, document frequencies) see the training split alone. Padding is "" among words and 0
 among ids; all that leaves is dense and of a fixed width.
 
-A word that the vocabulary lacks (rare, misspelt) still says something by its characters:
-`character_ids` for a sequence, `bag_of_characters` for a whole text. Both hash, so that they need
-no vocabulary: n-grams of a word within its boundaries, as fastText has them.
+A word that the vocabulary lacks (rare, misspelt) still says something by its characters, in
+`bag_of_characters`. It hashes, so that it needs no vocabulary: n-grams of a word within its
+boundaries, as fastText has them.
 
 Source: Bojanowski et al. 2017, https://doi.org/10.1162/tacl_a_00051.
 """
@@ -53,20 +53,6 @@ def word_ids(words: "tf.Tensor", *, name: str, most: int, min_count: int = 1) ->
     known = _vocabulary_ids(words, name, most, min_count)
     ids = tf.where(known < 0, tf.constant(UNSEEN, tf.int64), known + FIRST_KNOWN)
     return tf.where(tf.equal(words, ""), tf.constant(PADDING, tf.int64), ids)
-
-
-def character_ids(words: "tf.Tensor", *, per_word: int, buckets: int) -> "tf.Tensor":
-    """Words (n, length) -> hashed trigrams of `<word>`, int64 (n, length, per_word).
-
-    The first `per_word` of each word, ids 1 to `buckets`; 0 after the last. A word of c
-    characters has c trigrams.
-    """
-    import tensorflow as tf
-
-    length = words.shape[1]
-    grams = _word_grams(tf.reshape(words, [-1]), (3,))
-    ids = tf.strings.to_hash_bucket_fast(grams, buckets) + 1
-    return tf.reshape(ids.to_tensor(PADDING, shape=[None, per_word]), [-1, length, per_word])
 
 
 def bag_of_words(words: "tf.Tensor", *, name: str, most: int, min_count: int = 1) -> "tf.Tensor":

@@ -31,6 +31,7 @@ VITAL_SIGNS = (
     "systolic_pressure",
 )
 _NEGATED = r"\b(?:no|not|without|never|denies) (?:any )?"
+_MARKS = r".,;:!?\n\r\u3001\u3002\uff01\uff0c\uff1f"
 _INTERVAL = (0.05, 0.95)
 
 
@@ -71,9 +72,9 @@ class Rules:
 
     def of_words(self, text: pl.Expr) -> pl.Expr:
         """Texts -> urgency of the red flags that they hold, float32, 0 for none."""
-        words = _plain(text)
+        sentences = _with_marks(text)
         found = [
-            pl.when(_holds(words, phrases)).then(pl.lit(urgency, pl.Float32))
+            pl.when(_holds(sentences, phrases)).then(pl.lit(urgency, pl.Float32))
             for urgency, phrases in self.red_flags
         ]
         none = pl.lit(0.0, pl.Float32)
@@ -91,7 +92,8 @@ class Rules:
         self, probabilities: Floats, classes: Sequence[str], raised: Floats
     ) -> tuple[Floats, Floats, Floats]:
         """Probabilities (n, k) of the conditions and urgencies from words and vital signs (n,) ->
-        urgency, and the 5 % and 95 % quantiles of what it would be, were the condition known.
+        urgency, and the 5 % and 95 % quantiles of what it would be, were the condition known,
+        widened to hold the urgency itself.
         """
         by_condition = self.of_conditions(classes)
         unsure = probabilities.max(axis=1) < self.unsure_below
@@ -102,8 +104,8 @@ class Rules:
             np.maximum(by_condition[order][_first_from(reached, level)], raised)
             for level in _INTERVAL
         )
-        mean = np.clip(probabilities @ by_condition, 0, 1)
-        return np.maximum(mean, raised), low, high
+        urgency = np.maximum(np.clip(probabilities @ by_condition, 0, 1), raised)
+        return urgency, np.minimum(low, urgency), np.maximum(high, urgency)
 
     def next_steps(self, urgency: Floats) -> list[str]:
         """Urgencies (n,) -> step of each."""
@@ -127,9 +129,19 @@ def _plain(text: pl.Expr) -> pl.Expr:
     )
 
 
-def _holds(words: pl.Expr, phrases: Sequence[str]) -> pl.Expr:
+def _with_marks(text: pl.Expr) -> pl.Expr:
+    """As `_plain`, but what ends a sentence or a part of one stays as ` . `."""
+    other = r"[^\p{L}\p{M}\p{N}]*"
+    marked = text.str.to_lowercase().str.replace_all("['\u2019]", "")
+    marked = marked.str.replace_all(f"{other}[{_MARKS}]{other}", " . ")
+    return marked.str.replace_all(r"[^\p{L}\p{M}\p{N}.]+", " ")
+
+
+def _holds(sentences: pl.Expr, phrases: Sequence[str]) -> pl.Expr:
     any_phrase = f"(?:{'|'.join(re.escape(phrase) for phrase in phrases)})\\b"
-    return words.str.replace_all(_NEGATED + any_phrase, "").str.contains(rf"\b{any_phrase}")
+    # A "no" denies what follows it at once, not what follows in the next sentence.
+    affirmed = sentences.str.replace_all(_NEGATED + any_phrase, "")
+    return affirmed.str.replace_all(r"[ .]+", " ").str.contains(rf"\b{any_phrase}")
 
 
 @functools.cache

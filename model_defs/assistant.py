@@ -30,7 +30,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from model_defs._fields import category, field, quantity
 from model_defs._history import CONDITIONS, History
+from model_defs._labels import given_labels
 from model_defs._messages import diagnosed_after, find_messages, latest_vital_signs, unit_of
 from model_defs._stay_features import CONDITION_GROUPS, Column, describe_subjects, last_suffix
 from model_defs._triage import VITAL_SIGNS, read_rules
@@ -54,30 +56,26 @@ HEADS = {"lstm": 0.25, "hidden": 0.75}
 MAX_Z = 5.0
 
 
-def _field(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
-    return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
-
-
 _NUMBERS = [
-    _field("age_years", pa.float32(), "a", "age at the message"),
+    quantity("age_years", "a", "age at the message"),
     *[
-        _field(name, pa.float32(), unit_of(name), "last value of the 7 days before the message")
+        quantity(name, unit_of(name), "last value of the 7 days before the message")
         for name in VITAL_SIGNS
     ],
 ]
 _FLAGS = [
-    _field(f"condition_{name}", pa.float32(), "0 or 1", "ever recorded before the message")
+    quantity(f"condition_{name}", "0 or 1", "ever recorded before the message")
     for name in CONDITION_GROUPS
 ]
 _SEXES = ("female", "male")
 FEATURES = pa.schema(
     [
-        _field("text", pa.string(), "words", "the message"),
+        field("text", pa.string(), "words", "the message"),
         *_NUMBERS,
         *_FLAGS,
-        _field("sex", pa.string(), "category", "administrative gender"),
-        _field("race", pa.string(), "category", "OMB category; to report by, not an input"),
-        _field("red_flag", pa.float32(), "0 to 1", "urgency of warning words, by the rule"),
+        category("sex", "administrative gender"),
+        category("race", "OMB category; to report by, not an input"),
+        quantity("red_flag", "0 to 1", "urgency of warning words, by the rule"),
     ]
 )
 LABEL = pa.field(
@@ -102,10 +100,6 @@ class Config:
     rules: str = ""
     derive: bool = True
 
-    def __post_init__(self) -> None:
-        if self.members < 1:
-            raise ValueError(f"members must be at least 1, not {self.members}")
-
 
 DEFAULT = Config()
 
@@ -124,12 +118,7 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
     keys = messages.select(
         "subject_id", pl.col("resource_id").alias("entity_id"), "prediction_time"
     )
-    given = (
-        tables.labels.drop_nulls(["entity_id", "categorical_value"])
-        .sort("prediction_time", "categorical_value")
-        .unique("entity_id", keep="last", maintain_order=True)
-        .select("entity_id", pl.col("categorical_value").alias("given"))
-    )
+    given = given_labels(tables, "categorical_value", as_of)
     derived = diagnosed_after(history, keys) if config.derive else pl.lit(None, pl.String)
     label = keys.join(given, on="entity_id", how="left", maintain_order="left").select(
         pl.coalesce("given", derived).alias(LABEL.name)

@@ -6,7 +6,7 @@ known of it before then may be read.
 From what: the SMILES of the compound, the amino acids of the target and (`Config.names`) its name,
 which often alone tells a mutant or a phosphorylated form. Structures are given with the pair or
 else those that `molecules` (SubstanceDefinition, MolecularSequence) or other pairs have under its
-name: the latest, and of those of one moment the first by alphabet. A pair without either is no
+name: the latest, and of those of one moment the last by alphabet. A pair without either is no
 example. Each distinct SMILES and sequence becomes fingerprints and descriptors once
 (`_compounds`, `_proteins`), however many pairs it has.
 Label: `affinity` of the pair. Rows of `pairs` and `molecules` known at or after `as_of` are not

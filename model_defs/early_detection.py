@@ -28,6 +28,7 @@ import polars as pl
 import pyarrow as pa
 
 from model_defs._code_groups import CHARLSON, codes_of, match_codes
+from model_defs._labels import given_labels
 from model_defs._saliency_pictures import draw_evidence
 from transforms.bucket_tables import Float32, Tables
 from transforms.prediction_rows import Outputs, Predictions
@@ -236,21 +237,14 @@ def _labels(tables: Tables, studies: pl.DataFrame, as_of: datetime.datetime) -> 
         .when(pl.col("followed") & (last_day <= as_of))
         .then(pl.lit(value=False))
     )
-    given = (
-        tables.labels.drop_nulls(["entity_id", "boolean_value"])
-        .sort("prediction_time", "boolean_value")
-        .unique("entity_id", keep="last", maintain_order=True)
-        .select(pl.col("entity_id").alias("study_id"), "boolean_value")
-    )
+    given = given_labels(tables, "boolean_value", as_of)
     return (
         studies.join(seen, on=["subject_id", "study_id"], how="left")
-        .join(given, on="study_id", how="left")
+        .join(given, left_on="study_id", right_on="entity_id", how="left")
         .select(
             "subject_id",
             "study_id",
-            pl.when(~pl.col("burned_in"))
-            .then(pl.coalesce("boolean_value", derived))
-            .alias(LABEL.name),
+            pl.when(~pl.col("burned_in")).then(pl.coalesce("given", derived)).alias(LABEL.name),
         )
     )
 

@@ -31,7 +31,9 @@ import polars as pl
 import pyarrow as pa
 
 from model_defs import _text
+from model_defs._fields import category, field, quantity
 from model_defs._history import History
+from model_defs._labels import given_labels
 from model_defs._note_items import items_of
 from model_defs._note_sections import KINDS, split_note
 from model_defs._stay_features import describe_subjects, last_suffix
@@ -53,23 +55,19 @@ SENTENCE_CLASSES = tuple(sorted(KINDS))
 NO_CLASS = -1
 
 
-def _field(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
-    return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
-
-
 FEATURES = pa.schema(
     [
-        _field("text", pa.string(), "text", "the note, as stored in events.text_value"),
-        _field("sentences", pa.string(), "text", "its sentences without headings, one a line"),
-        _field(
+        field("text", pa.string(), "text", "the note, as stored in events.text_value"),
+        field("sentences", pa.string(), "text", "its sentences without headings, one a line"),
+        field(
             "sentence_kinds",
             pa.list_(pa.int64(), SENTENCES),
             "index of SENTENCE_CLASSES",
             "what the heading over each sentence says, -1 nothing; taught, never read",
         ),
-        _field("age_years", pa.float32(), "a", "age at the time of the note; for measures by age"),
-        _field("sex", pa.string(), "category", "administrative gender; for measures by sex"),
-        _field("race", pa.string(), "category", "race as recorded; for measures by race"),
+        quantity("age_years", "a", "age at the time of the note; for measures by age"),
+        category("sex", "administrative gender; for measures by sex"),
+        category("race", "race as recorded; for measures by race"),
     ]
 )
 LABEL = pa.field("note_class", pa.string(), metadata={"unit": "", "meaning": "kind of note"})
@@ -110,14 +108,9 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
     known = describe_subjects(history, subject, time_us.to_numpy())
     race = last_suffix(history, "RACE//", history.before(subject, time_us.to_numpy()))
     read = [_read(text) for text in notes["text"]]
-    given = (
-        tables.labels.drop_nulls(["entity_id", "categorical_value"])
-        .sort("prediction_time", "categorical_value")
-        .unique("entity_id", keep="last", maintain_order=True)
-        .select("entity_id", "categorical_value")
-    )
+    given = given_labels(tables, "categorical_value", as_of)
     label = notes.join(given, on="entity_id", how="left", maintain_order="left").select(
-        pl.coalesce("categorical_value", "type" if config.derive else pl.lit(None, pl.String))
+        pl.coalesce("given", "type" if config.derive else pl.lit(None, pl.String))
     )
     return notes.select(
         "subject_id",

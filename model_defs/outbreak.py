@@ -30,6 +30,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from model_defs._fields import category, field, quantity
 from model_defs._outbreak_counts import count_events
 from model_defs._outbreak_weeks import (
     AROUND,
@@ -61,32 +62,28 @@ TRAINED_SHARES = (0.7, 0.85)
 FIRST_STEP = -4.0  # softplus of it: quantiles begin 2 % apart
 
 
-def _field(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
-    return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
-
-
 def _list(size: int) -> pa.DataType:
     return pa.list_(pa.float32(), size)
 
 
 FEATURES = pa.schema(
     [
-        _field("series", pa.string(), "category", "what is counted"),
-        _field("region", pa.string(), "category", "where it is counted"),
-        _field("horizon", pa.int64(), "wk", "weeks from the origin to the target week"),
-        _field("day_of_year", pa.float32(), "d", "of the Monday of the target week"),
-        _field("last_known", pa.float32(), "cases", "last figure known at the origin"),
-        _field("weeks_old", pa.int64(), "wk", "from its week to the origin"),
-        _field("level", pa.float32(), "cases/wk", "mean of what was known of the past 52 weeks"),
-        _field("recent", _list(RECENT), "cases", "origin week and those before it; NaN missing"),
-        _field("year_before", pa.float32(), "cases", "52 weeks before the origin"),
-        _field(
+        category("series", "what is counted"),
+        category("region", "where it is counted"),
+        field("horizon", pa.int64(), "wk", "weeks from the origin to the target week"),
+        quantity("day_of_year", "d", "of the Monday of the target week"),
+        quantity("last_known", "cases", "last figure known at the origin"),
+        field("weeks_old", pa.int64(), "wk", "from its week to the origin"),
+        quantity("level", "cases/wk", "mean of what was known of the past 52 weeks"),
+        field("recent", _list(RECENT), "cases", "origin week and those before it; NaN missing"),
+        quantity("year_before", "cases", "52 weeks before the origin"),
+        field(
             "year_before_target",
             _list(2 * AROUND + 1),
             "cases",
             f"{AROUND} weeks before to after the week 52 weeks before the target",
         ),
-        _field(
+        field(
             "series_recent",
             _list(SERIES_RECENT),
             "1",
@@ -127,7 +124,7 @@ class Config:
     held_out_from: str = ""
 
     def __post_init__(self) -> None:
-        if self.smallest < 0:
+        if not self.smallest >= 0:
             raise ValueError(f"smallest must not be negative, not {self.smallest}")
         if bool(self.tuning_from) != bool(self.held_out_from):
             raise ValueError("tuning_from and held_out_from: give both or none")

@@ -26,7 +26,9 @@ import polars as pl
 import pyarrow as pa
 
 from model_defs._code_groups import MEASURES
+from model_defs._fields import category, field, quantity
 from model_defs._history import History
+from model_defs._labels import given_labels
 from model_defs._stay_features import (
     CONDITION_GROUPS,
     DRUG_GROUPS,
@@ -49,45 +51,33 @@ MAX_TOKENS = 8000
 MAX_Z = 5.0
 
 
-def _field(name: str, dtype: pa.DataType, unit: str, meaning: str) -> pa.Field:
-    return pa.field(name, dtype, metadata={"unit": unit, "meaning": meaning})
-
-
-def _number(name: str, unit: str, meaning: str) -> pa.Field:
-    return _field(name, pa.float32(), unit, meaning)
-
-
 def _flag(name: str, meaning: str) -> pa.Field:
-    return _field(name, pa.float32(), "0 or 1", meaning)
-
-
-def _category(name: str, meaning: str) -> pa.Field:
-    return _field(name, pa.string(), "category", meaning)
+    return field(name, pa.float32(), "0 or 1", meaning)
 
 
 _NUMBERS = [
-    _number("age_years", "a", "age at discharge"),
-    _number("length_of_stay_days", "d", "from the admission of the episode to the discharge"),
+    quantity("age_years", "a", "age at discharge"),
+    quantity("length_of_stay_days", "d", "from the admission of the episode to the discharge"),
     *[
-        _number(f"inpatient_stays_{days}d", "1", f"stays that ended {days} days before admission")
+        quantity(f"inpatient_stays_{days}d", "1", f"stays that ended {days} days before admission")
         for days in VISIT_WINDOWS_DAYS
     ],
-    _number("inpatient_stays_ever", "1", "stays that ended before this admission"),
-    _number("returns_ever", "1", "admissions within 30 days of a discharge, this one too"),
-    _number("returns_365d", "1", "admissions of that year within 30 days of a discharge"),
-    _number("days_since_last_discharge", "d", "from the last discharge to this admission"),
+    quantity("inpatient_stays_ever", "1", "stays that ended before this admission"),
+    quantity("returns_ever", "1", "admissions within 30 days of a discharge, this one too"),
+    quantity("returns_365d", "1", "admissions of that year within 30 days of a discharge"),
+    quantity("days_since_last_discharge", "d", "from the last discharge to this admission"),
     *[
-        _number(f"emergency_visits_{days}d", "1", f"in the {days} days before admission")
+        quantity(f"emergency_visits_{days}d", "1", f"in the {days} days before admission")
         for days in VISIT_WINDOWS_DAYS
     ],
-    _number("outpatient_visits_365d", "1", "in the 365 days before admission"),
-    _number("charlson_index", "1", "weighted sum of the condition groups, Quan 2011"),
-    _number("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
-    _number("diagnoses_stay", "1", "distinct codes of conditions of this encounter"),
-    _number("lab_results_stay", "1", "numeric observations during the stay"),
-    _number("procedures_stay", "1", "procedures during the stay"),
-    _number("medications_stay", "1", "distinct drugs of this encounter"),
-    _number("medications_365d", "1", "medication events of the last 365 days"),
+    quantity("outpatient_visits_365d", "1", "in the 365 days before admission"),
+    quantity("charlson_index", "1", "weighted sum of the condition groups, Quan 2011"),
+    quantity("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
+    quantity("diagnoses_stay", "1", "distinct codes of conditions of this encounter"),
+    quantity("lab_results_stay", "1", "numeric observations during the stay"),
+    quantity("procedures_stay", "1", "procedures during the stay"),
+    quantity("medications_stay", "1", "distinct drugs of this encounter"),
+    quantity("medications_365d", "1", "medication events of the last 365 days"),
 ]
 _FLAGS = [
     _flag("admitted_through_emergency", "an emergency visit began within a day before admission"),
@@ -95,22 +85,22 @@ _FLAGS = [
     *[_flag(f"drug_{name}", "in the last 365 days") for name in DRUG_GROUPS],
 ]
 _LATEST = [
-    _number(name, MEASURES[name][0], "last value of the 365 days before discharge")
+    quantity(name, MEASURES[name][0], "last value of the 365 days before discharge")
     for name in LATEST
 ]
 _CATEGORIES = [
-    _category("sex", "administrative gender"),
-    _category("discharge_disposition", "where the patient went, as DISPOSITIONS groups it"),
-    _category("discharge_status", "code of the disposition, as sent"),
-    _category("admission_source", "where the patient came from"),
-    _category("admission_type", "priority of the admission"),
-    _category("encounter_type", "code of the type of the encounter"),
-    _category("service_type", "code of the service that cared for the patient"),
-    _category("primary_diagnosis_group", "chapter of the first diagnosis or reason of the stay"),
-    _category("primary_diagnosis", "its ICD category, or its code in another system"),
+    category("sex", "administrative gender"),
+    category("discharge_disposition", "where the patient went, as DISPOSITIONS groups it"),
+    category("discharge_status", "code of the disposition, as sent"),
+    category("admission_source", "where the patient came from"),
+    category("admission_type", "priority of the admission"),
+    category("encounter_type", "code of the type of the encounter"),
+    category("service_type", "code of the service that cared for the patient"),
+    category("primary_diagnosis_group", "chapter of the first diagnosis or reason of the stay"),
+    category("primary_diagnosis", "its ICD category, or its code in another system"),
 ]
 # Reported on, never an input of the regression.
-_RACE = _category("race", "as sent; measures are reported by it, the prediction does not use it")
+_RACE = category("race", "as sent; measures are reported by it, the prediction does not use it")
 FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_LATEST, *_CATEGORIES, _RACE])
 LABEL = pa.field(
     "readmitted",
@@ -197,12 +187,7 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
         for field in FEATURES
     )
     keys = index.select("subject_id", pl.col("encounter_id").alias("entity_id"), "prediction_time")
-    given = (
-        tables.labels.drop_nulls(["entity_id", "boolean_value"])
-        .sort("prediction_time", "boolean_value")
-        .unique("entity_id", keep="last", maintain_order=True)
-        .select("entity_id", "boolean_value")
-    )
+    given = given_labels(tables, "boolean_value", as_of)
     label = (
         keys.join(
             label_returns(episodes, deaths, as_of),
@@ -212,9 +197,7 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
             maintain_order="left",
         )
         .join(given, on="entity_id", how="left", maintain_order="left")
-        .select(
-            pl.coalesce("boolean_value", *(["returned"] if config.derive else [])).alias(LABEL.name)
-        )
+        .select(pl.coalesce("given", *["returned"] * config.derive).alias(LABEL.name))
     )
     return pl.concat([keys, features, label], how="horizontal")
 

@@ -34,7 +34,8 @@ import pyarrow as pa
 
 from model_defs._code_groups import CHARLSON, DRUGS, MEASURES, OTHER_CONDITIONS, Patterns, codes_of
 from model_defs._doses import PENALTY, UNIT, predict_doses, read_cuts
-from model_defs._history import CONDITION_END, CONDITIONS, MEDICATIONS, History
+from model_defs._fields import category, quantity
+from model_defs._history import CONDITIONS, MEDICATIONS, History
 from model_defs._life_style import last_alcohol, last_smoking_status
 from model_defs._pharmacogenes import GENES, SITES, describe_genes, find_results
 from model_defs._stay_features import Column, describe_subjects, last_suffix
@@ -124,37 +125,29 @@ LATEST = (
 )
 
 
-def _number(name: str, unit: str, meaning: str) -> pa.Field:
-    return pa.field(name, pa.float32(), metadata={"unit": unit, "meaning": meaning})
-
-
-def _category(name: str, meaning: str) -> pa.Field:
-    return pa.field(name, pa.string(), metadata={"unit": "category", "meaning": meaning})
-
-
 _NUMBERS = [
-    _number("age_years", "a", "age at the prediction"),
-    *[_number(name, MEASURES[name][0], "last value ever") for name in LATEST],
-    _number("body_surface", "m2", "of the last weight and height, by Mosteller"),
-    _number("alcohol_per_day", "{drinks}/d", "last answer"),
+    quantity("age_years", "a", "age at the prediction"),
+    *[quantity(name, MEASURES[name][0], "last value ever") for name in LATEST],
+    quantity("body_surface", "m2", "of the last weight and height, by Mosteller"),
+    quantity("alcohol_per_day", "{drinks}/d", "last answer"),
     *[
-        _number(f"function_{gene.lower()}", "0 to 4", "metabolic function, poor to ultrarapid")
+        quantity(f"function_{gene.lower()}", "0 to 4", "metabolic function, poor to ultrarapid")
         for gene in GENES
     ],
-    _number("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
-    _number("medications_distinct", "1", "distinct drugs ever recorded"),
+    quantity("conditions_distinct", "1", "distinct codes of conditions ever recorded"),
+    quantity("medications_distinct", "1", "distinct drugs ever recorded"),
 ]
 _FLAGS = [
-    *[_number(f"condition_{name}", "0 or 1", "ever recorded before") for name in CONDITION_GROUPS],
-    *[_number(f"drug_{name}", "0 or 1", "in the last 365 days") for name in DRUG_GROUPS],
+    *[quantity(f"condition_{name}", "0 or 1", "ever recorded before") for name in CONDITION_GROUPS],
+    *[quantity(f"drug_{name}", "0 or 1", "in the last 365 days") for name in DRUG_GROUPS],
 ]
 _CATEGORIES = [
-    _category("sex", "administrative gender"),
-    _category("race", "code of the OMB category"),
-    _category("ethnicity", "code of the OMB category"),
-    _category("smoking_status", "never, former, current, or not current"),
-    *[_category(f"genotype_{gene.lower()}", "its two alleles, in order") for gene in GENES],
-    *[_category(f"genotype_{site}", "of this site of VKORC1, as measured") for site in SITES],
+    category("sex", "administrative gender"),
+    category("race", "code of the OMB category"),
+    category("ethnicity", "code of the OMB category"),
+    category("smoking_status", "never, former, current, or not current"),
+    *[category(f"genotype_{gene.lower()}", "its two alleles, in order") for gene in GENES],
+    *[category(f"genotype_{site}", "of this site of VKORC1, as measured") for site in SITES],
 ]
 FEATURES = pa.schema([*_NUMBERS, *_FLAGS, *_CATEGORIES])
 
@@ -224,7 +217,9 @@ def examples(tables: Tables, as_of: datetime.datetime, config: Config = DEFAULT)
 def _given_labels(tables: Tables, as_of: datetime.datetime, config: Config) -> pl.DataFrame:
     """`subject_id, prediction_time, given`: the last label of each subject; doses are above 0."""
     column = "float_value" if config.dose_cuts else "categorical_value"
-    usable = pl.col(column) > 0 if config.dose_cuts else pl.col(column).is_not_null()
+    usable = pl.col(column).is_not_null()
+    if config.dose_cuts:
+        usable = (pl.col(column) > 0) & pl.col(column).is_finite()
     return (
         tables.labels.filter(pl.col(_TIME) <= as_of, usable)
         .sort(_TIME, column)
@@ -275,9 +270,7 @@ def treatments_that_worked(
     courses: pl.DataFrame, history: History, as_of: datetime.datetime
 ) -> pl.DataFrame:
     """Courses -> `subject_id, worked`: the first that went FOLLOWED well, where there is one."""
-    rows = history.rows_of(FAILURES, CONDITIONS)["failure"]
-    ends = history.rows_coded(pl.col("code").str.starts_with(CONDITION_END))
-    failures = np.setdiff1d(rows, ends)
+    failures = history.rows_of(FAILURES, CONDITIONS)["failure"]
     start = courses["start"].to_physical().to_numpy()
     subject = courses["subject_id"].to_numpy()
     settling, followed = (

@@ -76,6 +76,8 @@ def configured(definition: Definition, settings: Sequence[str]) -> Any:
         except (ValueError, KeyError):
             kind = getattr(fields[name], "__name__", fields[name])
             raise UsageError(f"--set {setting}: expected {kind}") from None
+    if values.get("members", 1) < 1:
+        raise UsageError(f"--set members={values['members']}: expected 1 or more")
     try:
         return definition.Config(**values)
     except ValueError as error:

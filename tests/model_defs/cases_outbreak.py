@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from model_defs import outbreak
 from tests.builders import event_frame, table_frame
 from transforms.bucket_tables import Tables
 
 AS_OF = datetime.datetime.fromisoformat("2024-01-01")
 MONDAY = datetime.date.fromisoformat("2022-01-03")
+CONFIG = outbreak.Config(smallest=0.0)  # a few patients make a region of their own
 Row = dict[str, Any]
 
 

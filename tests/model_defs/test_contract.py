@@ -171,6 +171,11 @@ def test_no_feature_reads_the_future_and_no_order_matters(model, data):
         }
         for number in range(data.draw(st.integers(0, 2), "later images"))
     ]
+    # Revisions of weeks that the example is made of, among others.
+    counts = tables.counts.sample(min(2, tables.counts.height), seed=0).with_columns(
+        known=pl.lit(cut + datetime.timedelta(microseconds=data.draw(st.integers(0, 10**13)))),
+        cases=pl.lit(1e6, pl.Float32),
+    )
     seed = data.draw(st.integers(0, 100), "order")
     changed = dataclasses.replace(
         tables,
@@ -180,6 +185,7 @@ def test_no_feature_reads_the_future_and_no_order_matters(model, data):
         images=pl.concat([image_frame(images), tables.images]).sample(
             fraction=1, shuffle=True, seed=seed
         ),
+        counts=pl.concat([tables.counts, counts.cast(tables.counts.schema)]),
     )
     after = by_key(frame_of(definition, changed, case.AS_OF), definition.FEATURES.names)
     # A later fact may take the example away or move it; where it stands, its features stand.
@@ -196,6 +202,7 @@ def test_nothing_known_at_or_after_as_of_is_read(definition):
     timed = {"events": "time", "images": "time", "pairs": "time", "molecules": "time"}
     timed["counts"] = "known"
     times = pl.concat([getattr(tables, t)[column] for t, column in timed.items()])
+    timed["labels"] = "prediction_time"
     times = times.drop_nulls().sort()
     as_of = times[len(times) // 2]
     known = {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model_defs._doses import class_index, class_names, predict_doses, read_cuts
+from model_defs._doses import class_names, predict_doses, read_cuts
 from transforms.calibration import LEVELS
 
 CUTS = (21.0, 49.0)
@@ -31,17 +31,6 @@ def test_cuts_are_ascending_numbers():
 )
 def test_classes_are_named_by_their_cuts(cuts, names):
     assert class_names(cuts) == names
-
-
-def test_a_dose_on_a_cut_belongs_to_the_outer_class():
-    assert class_index(np.array([20.9, 21, 21.1, 48.9, 49, 60]), CUTS).tolist() == [
-        0,
-        0,
-        1,
-        1,
-        2,
-        2,
-    ]
 
 
 def test_the_dose_is_the_square_of_the_root():

@@ -79,8 +79,9 @@ def test_a_compound_and_a_target_of_one_name_are_two_molecules():
             ],
             CAFFEINE,
         ),
+        ([molecule(1, "compound", "a", "CCO"), molecule(2, "compound", "a", "CCN")], "CCO"),
     ],
-    ids=["of another pair", "of molecules first", "the latest"],
+    ids=["of another pair", "of molecules first", "the latest", "the last by alphabet"],
 )
 def test_which_structure_a_name_has(others, expected):
     pairs = [row for row in others if "pair_id" in row]

@@ -57,6 +57,9 @@ def test_a_date(text, iso):
     "text",
     [
         "31/02/2008",
+        "\u017fep 4, 2008",
+        "dose \u017fept 2008",
+        "May 0000",
         "2008-13-01",
         "120/80",
         "1/2/3",
@@ -138,6 +141,10 @@ def test_every_measure_has_one_code_and_every_name_one_measure():
         (
             "lisinopril (10 mg q.d.",
             ("lisinopril (10 mg q.d.", "lisinopril", 10, "mg", "", "daily"),
+        ),
+        (
+            "5 to 10 mg of Coumadin daily",
+            ("5 to 10 mg of Coumadin daily", "warfarin", 5, "mg", "", "daily"),
         ),
         ("2 g of Ancef IV", ("2 g of Ancef IV", "cefazolin", 2, "g", "intravenous", "")),
         (

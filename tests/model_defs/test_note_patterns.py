@@ -25,6 +25,17 @@ def unbounded(parsed: Any) -> Iterator[Any]:
         yield from unbounded(part)
 
 
+def patterns_in(value: Any) -> Iterator[re.Pattern[str]]:
+    """The compiled patterns of a value, also those in a dict, list or tuple of it."""
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, dict):
+        yield from patterns_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from patterns_in(part)
+
+
 @pytest.mark.parametrize("pattern", ["a(?:b|c*)", r"(?=x(?!\w+))", "(a+?)", r"\d{2,}", "[ab]++"])
 def test_what_repeats_without_bound_is_found(pattern: str) -> None:
     assert list(unbounded(parser.parse(pattern)))
@@ -32,9 +43,7 @@ def test_what_repeats_without_bound_is_found(pattern: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_repetition_is_bounded(module: ModuleType) -> None:
-    patterns = {
-        name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)
-    }
+    patterns = list(patterns_in(list(vars(module).values())))
     assert patterns
-    for name, pattern in patterns.items():
-        assert not list(unbounded(parser.parse(pattern.pattern, pattern.flags))), name
+    for pattern in patterns:
+        assert not list(unbounded(parser.parse(pattern.pattern, pattern.flags))), pattern

@@ -65,6 +65,16 @@ def test_a_week_with_visits_and_no_cases_is_zero_and_one_without_visits_is_missi
             {
                 "subject_id": 1,
                 "time": day("2022-01-04T12:00"),
+                "code": "CONDITION_END//SNOMED//1",
+                "codes": [FLU],
+                "resource_type": "Condition",
+            },
+        ],
+        [
+            *visit(1, day("2022-01-04T12:00")),
+            {
+                "subject_id": 1,
+                "time": day("2022-01-04T12:00"),
                 "code": FLU,
                 "resource_type": "FamilyMemberHistory",
             },

@@ -110,13 +110,3 @@ def test_an_unseen_word_is_near_to_one_of_the_same_characters(found):
     assert float(near @ word) > 0.6
     assert float(near @ word) > float(near @ other) + 0.4
     assert not found["characters"][1].any()
-
-
-def test_character_ids_are_trigrams_within_the_word():
-    words = _text.split_words(["ab abcd", ""], 3)
-    ids = _text.character_ids(words, per_word=3, buckets=1000).numpy()
-    assert ids.shape == (2, 3, 3)
-    assert ids.dtype == np.int64
-    assert (ids > 0).sum(axis=2).tolist() == [[2, 3, 0], [0, 0, 0]]  # <ab ab> | <ab abc bcd, cut
-    assert ids[0, 0, 0] == ids[0, 1, 0]  # both begin with `<ab`
-    assert ids.max() <= 1000

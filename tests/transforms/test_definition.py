@@ -21,6 +21,7 @@ def test_settings_are_read_by_the_type_of_their_field():
         ("epochs", "expected NAME=VALUE"),
         ("nothing=1", "early_detection has .*epochs"),
         ("epochs=many", "expected int"),
+        ("members=0", "expected 1 or more"),
         ("size=8", "size must be at least 16"),
     ],
 )
