@@ -6,7 +6,8 @@ Of a warehouse with champions, such as that of the demo after more patients were
   own, alternating;
 - for each model the marginal cost of `score` on ready examples, from a number of rows to several
   times as many, beside calling its estimator directly on the same batches held in memory. The
-  rows are the warehouse's own, repeated. Pixels are decoded before: they are counted from tensors.
+  rows are the warehouse's own, repeated, and read for both sides by the same reader. Pixels are
+  decoded before: they are counted from tensors.
 
 The two sides are measured one after the other in every round, since the load of a shared machine
 moves a short measurement more than a long one.
@@ -35,9 +36,9 @@ from pipelines.runner import pipeline_options
 from pipelines.score import ScoreRun, config_of, score, scoring_of
 from transforms.bucket_tables import from_ipc, read_tables, to_ipc
 from transforms.definition import optional
-from transforms.examples import batches_of, example_schema, make_examples
+from transforms.examples import example_schema, make_examples
 from transforms.inference import load_estimator
-from transforms.make_examples import Buckets
+from transforms.make_examples import Buckets, read_ready
 from transforms.pixel_files import DicomPixels
 from transforms.registry import ModelVersion, champion
 from transforms.tensors import encode_text
@@ -117,8 +118,9 @@ def rows_per_second(
     definition = model_defs.find(version.model)
     estimator = load_estimator(scoring_of(version, definition, "bench", as_of.date()))
 
-    def direct(table: pa.Table, passes: int = 1) -> Callable[[], None]:
-        batches = [encode_text(batch, definition.FEATURES) for batch in batches_of(table)]
+    def direct(path: Path, passes: int = 1) -> Callable[[], None]:
+        found = read_ready(str(path), example_schema(definition.FEATURES))
+        batches = [encode_text(batch, definition.FEATURES) for batch in found]
 
         def call() -> None:
             for _ in range(passes):
@@ -127,11 +129,12 @@ def rows_per_second(
 
         return call
 
-    measured(direct(rows))  # the first call traces
-    once = measured(direct(rows)).wall_s
+    path = folder / f"{version.model}.parquet"
+    pq.write_table(rows, path)
+    measured(direct(path))  # the first call traces
+    once = measured(direct(path)).wall_s
     repeats = max(1, round(seconds / (times - 1) / max(once, 1e-4)))
     table = pa.concat_tables([rows] * repeats)
-    path = folder / f"{version.model}.parquet"
     pq.write_table(table, path, row_group_size=max(1, min(table.num_rows, 1 << 17)))
 
     def scored(files: list[str]) -> None:
@@ -141,7 +144,7 @@ def rows_per_second(
             shutil.rmtree(name, ignore_errors=True)
 
     scored([str(path)])  # warms the file cache
-    called = direct(table, times - 1)
+    called = direct(path, times - 1)
     found = []
     for _ in range(rounds):
         small = measured(lambda: scored([str(path)]))

@@ -24,6 +24,7 @@ def gather(tables: Tables, as_of: datetime, config: Config) -> Tables
 def to_extractions(batch: pa.RecordBatch, outputs: Outputs, config: Config) -> pl.DataFrame
 SLICES: tuple[str, ...]     # features by whose values measures are reported too
 SPLIT_RULE: str             # how `split` was chosen, for the model card: "by time: …"
+SPLIT_SETTINGS: tuple[str, ...]     # fields of Config that decide it: the gate compares no others
 ```
 
 `examples` is pure, deterministic and vectorised over the subjects of one bucket

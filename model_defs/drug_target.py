@@ -73,6 +73,7 @@ LABEL = pa.field(
     pa.float32(),
     metadata={"unit": "-log10(mol/l)", "meaning": "pKd, of the dissociation constant"},
 )
+SPLIT_SETTINGS = ("split_by",)
 SPLIT_RULE = "as the pair's row says, else by Config.split_by: pair, compound or target"
 SPLIT_BY = ("pair", "compound", "target")
 

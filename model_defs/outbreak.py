@@ -96,6 +96,7 @@ LABEL = pa.field(
 )
 WIDTH = 2 * (RECENT + 2 * AROUND + 2) + SERIES_RECENT + 2 + len(HORIZONS) + OLDEST + 1 + 4
 SLICES = ("horizon", "series")
+SPLIT_SETTINGS = ("tuning_from", "held_out_from")
 SPLIT_RULE = "by time of the target week: Config.tuning_from and held_out_from, else 70/15/15 %"
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import sys
 import tempfile
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
 from pipelines.score import ScoreRun, config_of, score
+from transforms.calibration import Calibration
 from transforms.definition import label_of, optional
 from transforms.evaluation import Evaluation, beside_truth, evaluate_predictions, slice_groups
 from transforms.examples import example_schema, read_examples
@@ -51,10 +53,14 @@ def evaluate(
     """Each version on the held-out subjects, by model.
 
     `source` is the warehouse's buckets, or Parquet files of examples of a single model. Labels
-    are those known at `as_of` (UTC). Raises: Refused, when a version was changed.
+    are those known at `as_of` (UTC).
+
+    A version that was trained with other splits is told of: rows that these hold out may be among
+    those that it learnt from. Raises: Refused, when a version was changed.
     """
     found = {}
     for version in versions:
+        _warn_of_splits(version, splits)
         config = config_of(version, model_defs.find(version.model))
         with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
             files = labelled_examples(
@@ -64,6 +70,15 @@ def evaluate(
                 version, [path for path, _ in files.get(HELD_OUT, [])], folder, options
             )
     return found
+
+
+def _warn_of_splits(version: ModelVersion, splits: GivenSplits | None) -> None:
+    trained = version.read_json(MODEL).get("splits")
+    if trained != (repr(splits) if splits else None):
+        sys.stderr.write(
+            f"{version.model} {version.version} was trained with other splits: it may have learnt "
+            "from rows that it is measured on here\n"
+        )
 
 
 def labelled_examples(
@@ -112,5 +127,7 @@ def evaluate_version(
     groups = slice_groups(labelled, optional(definition, "SLICES") or ())
     predictions = pl.DataFrame(read_files(files, _PREDICTED))
     both = beside_truth(predictions, labelled, label, groups)
-    classes = tuple(version.read_json(MODEL)["classes"])
-    return Evaluated(evaluate_predictions(both, label, classes, groups), both, classes)
+    described = version.read_json(MODEL)
+    classes = tuple(described["classes"])
+    cut = Calibration.from_json(described.get("calibration", {})).cut
+    return Evaluated(evaluate_predictions(both, label, classes, groups, cut), both, classes)

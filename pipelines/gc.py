@@ -1,6 +1,8 @@
-"""`gc`: removes data files that no snapshot refers to any more."""
+"""`gc`: removes data files that no snapshot refers to any more, and what trainings left behind."""
 
 import datetime
+import shutil
+from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -15,9 +17,10 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
     """Removes orphans older than a day; (files, bytes) removed.
 
     A file is an orphan when no snapshot of its table, old ones included, holds it: what a run
-    wrote that was refused, failed or was killed.
+    wrote that was refused, failed or was killed. So is what lies in the working folder of a
+    training, when nothing in it was touched for a day: it holds examples of patients.
     """
-    files, size = 0, 0
+    files, size = _abandoned_trainings(Path(warehouse.folder, "models"), now)
     for name, table in sorted(TABLES.items()):
         referenced = warehouse.all_paths(name)
         pattern = f"{warehouse.folder}/{table.namespace}/{name}/data/**"
@@ -30,4 +33,14 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
             ):
                 FileSystems.delete([found.path])
                 files, size = files + 1, size + found.size_in_bytes
+    return files, size
+
+
+def _abandoned_trainings(models: Path, now: datetime.datetime) -> tuple[int, int]:
+    files, size = 0, 0
+    for work in models.glob("*/.work-*"):  # none where the models lie elsewhere
+        found = [path.lstat() for path in (work, *work.rglob("*"))]
+        if now.timestamp() - max(stat.st_mtime for stat in found) > MIN_AGE.total_seconds():
+            shutil.rmtree(work)
+            files, size = files + len(found) - 1, size + sum(stat.st_size for stat in found)
     return files, size

@@ -26,9 +26,15 @@ def models_folder(warehouse: Warehouse) -> str:
     return f"{warehouse.folder}/models"
 
 
-def champions(warehouse: Warehouse, names: Sequence[str]) -> list[ModelVersion]:
-    """The champions of those models that have one, in the order of the names."""
-    found = (champion(models_folder(warehouse), name) for name in names)
+def champions(
+    warehouse: Warehouse, names: Sequence[str], promoted: Sequence[ModelVersion] = ()
+) -> list[ModelVersion]:
+    """The champions of those models that have one, in the order of the names.
+
+    `promoted` are those of this run, which are not written down as champions before it ends.
+    """
+    newest = {version.model: version for version in promoted}
+    found = (newest.get(name) or champion(models_folder(warehouse), name) for name in names)
     return [version for version in found if version is not None]
 
 

@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.evaluate import labelled_examples
 from transforms.definition import Definition, label_of, model_name
-from transforms.errors import Refused, RunFailed
+from transforms.errors import RunFailed, TooLittleData
 from transforms.examples import example_schema, read_examples
 from transforms.inference import feature_types
 from transforms.make_examples import Buckets
@@ -99,7 +99,7 @@ def prepare(
 ) -> Prepared:
     """Fills the working folder, unless it is filled already.
 
-    Raises: Refused, when a split has too few examples or training has one class only.
+    Raises: TooLittleData, when a split has too few examples or training has one class only.
     """
     done = f"{work}/{_PREPARED}"
     if os.path.exists(done):
@@ -109,7 +109,7 @@ def prepare(
     rows = {split: sum(n for _, n in files.get(split, [])) for split in SPLITS}
     for split, needed in MIN_EXAMPLES.items():
         if rows[split] < needed:
-            raise Refused(
+            raise TooLittleData(
                 f"{model}: {rows[split]} examples with a known label in the split {split}, "
                 f"at least {needed} are needed (all splits: {rows})"
             )
@@ -140,7 +140,7 @@ def _classes(definition: Definition, config: Any, train_files: list[str]) -> tup
     column = read_examples(train_files, schema.empty_table().select([label.name]).schema)
     found = sorted(str(value) for value in pc.unique(column[label.name]).to_pylist())
     if len(found) < 2:
-        raise Refused(
+        raise TooLittleData(
             f"{model_name(definition)}: every training example has the same {label.name}; "
             "there is nothing to tell apart"
         )

@@ -72,8 +72,10 @@ def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyC
     ):
         for name, paths in files.items():
             if paths:
+                # Files of an earlier release may all lack a column that the table has now.
+                connection.register(f"{name}_columns", TABLES[name].schema.empty_table())
                 connection.execute(
-                    f"CREATE VIEW {name} AS "
+                    f"CREATE VIEW {name} AS FROM {name}_columns UNION ALL BY NAME "
                     f"FROM read_parquet({_paths(paths)}, hive_partitioning = false, "
                     "union_by_name = true)"
                 )

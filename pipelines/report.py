@@ -1,7 +1,8 @@
 """`report`: what a run did, as one HTML page that an operator reads in the morning.
 
-The page holds counts, classes of errors, names of models and of their inputs; no raw input and no
-file name stands on it, and of single studies only what `report_details` says.
+The page holds counts, classes of errors, names of models and of their inputs: also those of
+compounds, targets, regions and series, as their files name them. No patient's data stand on it,
+and of single studies only what `report_details` says.
 """
 
 import dataclasses

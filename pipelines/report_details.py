@@ -139,8 +139,9 @@ def details_of(connection: duckdb.DuckDBPyConnection, model: str, run_id: str) -
     ).fetchall()
     pairs = connection.execute(
         """
-        SELECT compound, target, score, interval_low, interval_high, affinity
-        FROM predictions JOIN pairs ON entity_id = pair_id
+        SELECT compound, target, score, interval_low, interval_high,
+            CASE WHEN time IS NULL OR time < prediction_time THEN affinity END
+        FROM predictions JOIN pairs ON entity_id = pair_id AND entity_type = 'pair'
         WHERE model = ? AND run_id = ?
         ORDER BY score DESC, compound, target LIMIT ?
         """,

@@ -19,6 +19,7 @@ from transforms.counts import Count, StageCounts, collect
 from transforms.errors import Refused
 from transforms.parquet import read_files, write_file
 from transforms.progress_notes import ProgressNotes
+from transforms.registry import ModelVersion
 from transforms.schemas import TABLES
 from transforms.warehouse import Change, LiveFile, Partition, Warehouse
 from transforms.write_buckets import Written
@@ -71,6 +72,7 @@ class Outcome:
     rows_added: dict[str, int] = dataclasses.field(default_factory=dict)
     predictions: dict[str, int] = dataclasses.field(default_factory=dict)
     models: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    promoted: list[ModelVersion] = dataclasses.field(default_factory=list)
 
     def __add__(self, other: "Outcome") -> "Outcome":
         """Both, as one publication."""
@@ -80,6 +82,7 @@ class Outcome:
             {**self.rows_added, **other.rows_added},
             {**self.predictions, **other.predictions},
             {**self.models, **other.models},
+            self.promoted + other.promoted,
         )
 
 

@@ -20,6 +20,7 @@ from transforms.coders import sized
 from transforms.counts import Count, StageCounts
 from transforms.definition import Definition, label_of, optional
 from transforms.errors import Refused
+from transforms.examples import check_example_files, example_schema
 from transforms.inference import Inferred, ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
@@ -109,6 +110,7 @@ def _wire(
         )
     else:
         (definition,) = definitions
+        check_example_files(source, example_schema(definition.FEATURES))
         examples = pipeline | ReadyExamples(definition, source)
     entries = [examples["counts"]]
     for version, definition in zip(versions, definitions, strict=True):
@@ -148,10 +150,19 @@ def scoring_of(
 
 
 def config_of(version: ModelVersion, definition: Definition) -> Any:
-    """The Config that a version was trained with."""
+    """The Config that a version was trained with.
+
+    Raises: Refused, when the definition has no such Config any more.
+    """
     kept = version.read_json(MODEL)["config"]
     values = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
-    return definition.Config(**values)
+    try:
+        return definition.Config(**values)
+    except (TypeError, ValueError) as error:
+        raise Refused(
+            f"{version.model} {version.version} was trained with another Config than the model "
+            f"definition has now ({error}): train again"
+        ) from error
 
 
 def _result(versions: Sequence[ModelVersion], entries: list[list[Any]]) -> ScoreResult:

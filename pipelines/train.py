@@ -31,6 +31,7 @@ from pipelines.score import config_of
 from transforms import registry
 from transforms.calibration import Calibration
 from transforms.definition import Definition, label_of, model_name, optional
+from transforms.errors import TooLittleData
 from transforms.evaluation import Evaluation, difference
 from transforms.examples import example_schema, read_examples
 from transforms.gate import MARGIN, Decision, decide, gate_measure
@@ -71,13 +72,16 @@ def train(
     config: Any = None,
     splits: GivenSplits | None = None,
     margin: float = MARGIN,
+    promote: bool = True,
 ) -> Trained | None:
     """Trains one model and stores the version under `models`; None on workers that only help.
 
     `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
-    those known at `as_of` (UTC). `splits` decide in place of the hash of the subject.
+    those known at `as_of` (UTC). `splits` decide in place of the hash of the subject. Without
+    `promote` it is left to the caller to make a version champion that passed the gate.
 
-    Raises: Refused, when there are too few labelled examples; UsageError, for an unknown model.
+    Raises: TooLittleData, when there are too few labelled examples; Refused, when a file of the
+    champion was changed; UsageError, for an unknown model.
     """
     quiet_tensorflow()
     from transforms import keras_estimator
@@ -89,7 +93,11 @@ def train(
     clock = _Clock()
     scope = keras_estimator.strategy()  # before any other TensorFlow operation
     if is_chief():
-        prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
+        try:
+            prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
+        except TooLittleData:
+            shutil.rmtree(work, ignore_errors=True)  # examples nobody comes back to
+            raise
     else:
         prepared = wait_for(work)
     clock.lap("prepare")
@@ -113,7 +121,7 @@ def train(
     Path(challenger.file(registry.CARD)).write_text(card, encoding="utf-8")
     clock.lap("evaluate")
     version = registry.store(challenger.folder, models, model, challenger.version)
-    if decision.promoted:
+    if decision.promoted and promote:
         registry.promote(version)
     shutil.rmtree(work)
     return Trained(version, evaluation, decision, prepared.rows(), clock.seconds)
@@ -189,9 +197,14 @@ def _judge(
 
 
 def _comparable(champion: ModelVersion, challenger: ModelVersion) -> bool:
-    """Whether both read the same features and say the same label."""
-    described = [version.read_json(registry.MODEL) for version in (champion, challenger)]
-    return all(described[0][name] == described[1][name] for name in ("features", "label"))
+    """Whether both read the same features, say the same label, and hold out the same rows."""
+    old, new = (version.read_json(registry.MODEL) for version in (champion, challenger))
+    settings = optional(model_defs.find(champion.model), "SPLIT_SETTINGS") or ()
+    same = all(old[name] == new[name] for name in ("features", "label", "split"))
+    same = same and old.get("splits") == new.get("splits")
+    # A Config of other fields than now cannot be made again.
+    same = same and old["config"].keys() == new["config"].keys()
+    return same and all(old["config"].get(n) == new["config"].get(n) for n in settings)
 
 
 def _describe(
@@ -210,6 +223,7 @@ def _describe(
         "label": label_of(definition, config).name,
         "classes": list(prepared.classes),
         "split": "as given" if splits else optional(definition, "SPLIT_RULE") or "by subject",
+        "splits": repr(splits) if splits else None,
         "config": dataclasses.asdict(config),
         "as_of": as_of.isoformat(),
         "rows": prepared.rows(),

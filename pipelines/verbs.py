@@ -17,7 +17,7 @@ from pipelines.ingest import Inputs, ingest
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
 from pipelines.runner import pipeline_options
-from transforms.errors import Refused, UsageError
+from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
 from transforms.native_logs import load_tensorflow
@@ -103,6 +103,9 @@ def describe_model(found: Mapping[str, Any]) -> str:
         text += ", champion" if found["champion"] else ", not champion"
         text += f" ({found['because']})"
     for name, measure in found["measures"].items():
+        if measure["value"] is None:  # such as AUROC of one class
+            text += f", {name} undefined"
+            continue
         text += f", {name} {measure['value']:.3f}"
         if measure.get("low") is not None:
             text += f" ({measure['low']:.3f}-{measure['high']:.3f})"
@@ -159,6 +162,7 @@ def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, champions, chosen_models, score_champions
+    from transforms.registry import promote
 
     keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
     inputs.check(keys)
@@ -174,8 +178,11 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         check_outcome(read, arguments.max_quarantined)
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
-        found = read + _train_models(warehouse, configs, buckets, as_of, options, None, skip=True)
-        versions = champions(warehouse, model_defs.names())
+        trained = _train_models(
+            warehouse, configs, buckets, as_of, options, None, skip=True, promote=False
+        )
+        found = read + trained
+        versions = champions(warehouse, model_defs.names(), found.promoted)
         if not versions:
             sys.stderr.write("no model is trained yet: nothing is scored\n")
             return found
@@ -183,7 +190,9 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             context, warehouse, versions, buckets, as_of, arguments.since, options
         )
 
-    _execute(arguments, context, warehouse, work)
+    outcome = _execute(arguments, context, warehouse, work)
+    for version in outcome.promoted:  # a night that failed leaves the champions as they were
+        promote(version)
     output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
     _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
 
@@ -194,6 +203,8 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
     warehouse = open_warehouse(arguments.warehouse)
     versions = named_champions(warehouse, arguments.models)
+    if arguments.examples and arguments.since:
+        raise UsageError("--since is for the tables, not for --examples: leave the rows out there")
     if arguments.examples and len(versions) != 1:
         raise UsageError(f"--examples are of one model, not of {' '.join(arguments.models)}")
     as_of = arguments.as_of or _now()
@@ -297,11 +308,14 @@ def _train_models(
     splits: GivenSplits | None,
     *,
     skip: bool = False,
+    promote: bool = True,
 ) -> Outcome:
     """One more version of each model, in the order of the names.
 
-    With `skip` a model for which there is too little data is passed over and told of.
-    Raises: Refused, without `skip`.
+    With `skip` a model for which there is too little data is passed over and told of. Without
+    `promote` the versions that passed the gate are no champions yet.
+
+    Raises: TooLittleData, without `skip`; Refused, when a file of a champion was changed.
     """
     from pipelines.nightly import models_folder
     from pipelines.train import train
@@ -310,14 +324,18 @@ def _train_models(
     for name, config in configs.items():
         sys.stderr.write(f"training {name}\n")
         try:
-            trained = train(name, buckets, folder, as_of, options, config=config, splits=splits)
-        except Refused as error:
+            trained = train(
+                name, buckets, folder, as_of, options, config=config, splits=splits, promote=promote
+            )
+        except TooLittleData as error:
             if not skip:
                 raise
             sys.stderr.write(f"not trained: {error}\n")
             outcome.models[name] = {"refused": str(error)}
             continue
         if trained is not None:
+            if trained.decision.promoted:
+                outcome.promoted.append(trained.version)
             outcome.models[name] = {
                 "version": trained.version.version,
                 "champion": trained.decision.promoted,

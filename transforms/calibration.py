@@ -144,7 +144,9 @@ def _where_it_helps(
         return unchanged
     crossed = loss(fit(half), ~half) + loss(fit(~half), half)
     every = np.ones(len(owner), bool)
-    return fit(every) if crossed < loss(unchanged, every) else unchanged
+    found = fit(every)
+    # A slope of 0 or less would turn the order round: the model says nothing on these rows.
+    return found if crossed < loss(unchanged, every) and found[0] > 0 else unchanged
 
 
 def _platt(x: Float, positive: Float) -> tuple[float, float]:

@@ -4,6 +4,7 @@
 NightroundsError
 ├── UsageError        the caller's arguments cannot be used        exit status 2
 ├── Refused           a limit stops publication                    exit status 3
+│   └── TooLittleData too few examples to train a model
 ├── RunFailed         a machine or an invariant failed             exit status 1
 └── InputError        one input cannot be used: it is quarantined
     ├── WrongVersion  a resource of another FHIR version
@@ -24,6 +25,10 @@ class UsageError(NightroundsError):
 
 class Refused(NightroundsError):
     """A reconciliation or quarantine limit stops the publication; nothing was published."""
+
+
+class TooLittleData(Refused):
+    """A model cannot be trained: too few labelled examples, or all with the same label."""
 
 
 class RunFailed(NightroundsError):

@@ -78,13 +78,18 @@ def beside_truth(
 
 
 def evaluate_predictions(
-    both: pl.DataFrame, label: pa.Field, classes: tuple[str, ...], groups: Iterable[str]
+    both: pl.DataFrame,
+    label: pa.Field,
+    classes: tuple[str, ...],
+    groups: Iterable[str],
+    cut: float = 0.5,
 ) -> Evaluation:
     """Predictions beside the truth -> measures, of all and of each group.
 
     `both` has the keys, `truth`, `score`, for a string label `probabilities` (a list of key and
     value), and the columns `groups`; a value of at least SMALLEST_SLICE rows is measured on its
-    own. A class that is not among `classes` was not seen in training: it has the probability 0.
+    own. `cut` is the probability from which on a bool label is decided for. A class that is not
+    among `classes` was not seen in training: it has the probability 0.
     """
     both = both.with_columns(pl.coalesce("subject_id", "entity_id").alias(_OWNER))
     if pa.types.is_string(label.type):
@@ -94,9 +99,9 @@ def evaluate_predictions(
         for (value,), part in sorted(both.drop_nulls(name).group_by(name), key=lambda g: str(g[0])):
             if part.height >= SMALLEST_SLICE:
                 part = part.sort(KEYS.names)
-                found = estimate(measures_of(part, label, classes), part[_OWNER].to_numpy())
+                found = estimate(measures_of(part, label, classes, cut), part[_OWNER].to_numpy())
                 slices[f"{name}={value}"] = (part.height, found)
-    measured = measures_of(both, label, classes)
+    measured = measures_of(both, label, classes, cut)
     return Evaluation(
         rows=both.height,
         subjects=both[_OWNER].n_unique(),
@@ -126,10 +131,12 @@ def difference(
     return estimate({measure: minus(one, two)}, owner)[measure]
 
 
-def measures_of(both: pl.DataFrame, label: pa.Field, classes: tuple[str, ...]) -> Measures:
+def measures_of(
+    both: pl.DataFrame, label: pa.Field, classes: tuple[str, ...], cut: float = 0.5
+) -> Measures:
     """Predictions with the column TRUTH -> measures that fit the label's type."""
     if pa.types.is_boolean(label.type):
-        return binary_measures(_floats(both["score"]), _floats(both[TRUTH]))
+        return binary_measures(_floats(both["score"]), _floats(both[TRUTH]), cut)
     if pa.types.is_string(label.type):
         return class_measures(_probabilities(both, classes), _class_index(both, classes))
     return quantity_measures(_floats(both["score"]), _floats(both[TRUTH]))

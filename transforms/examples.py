@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from transforms.bucket_tables import Tables
 from transforms.definition import Definition, label_of, model_name
-from transforms.errors import RunFailed
+from transforms.errors import RunFailed, UsageError
 from transforms.schemas import TIMESTAMP
 from transforms.sources import open_binary
 from transforms.splits import SPLITS, split_index
@@ -136,6 +136,19 @@ def read_examples(paths: Sequence[str], schema: pa.Schema) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def check_example_files(paths: Sequence[str], schema: pa.Schema) -> None:
+    """Raises: UsageError, naming the file and the column, when one is no Parquet or lacks one."""
+    for path in paths:
+        try:
+            with open_binary(path) as file:
+                has = pq.read_schema(file).names
+        except pa.ArrowInvalid:
+            raise UsageError(f"--examples {path}: is no Parquet file") from None
+        missing = [name for name in schema.names if name not in (*has, *_OPTIONAL)]
+        if missing:
+            raise UsageError(f"--examples {path}: no column {', '.join(missing)}")
+
+
 def with_optional(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with `target_time` and `split`, where the schema has them and it has not.
 
@@ -158,5 +171,9 @@ def owners(table: pa.Table) -> npt.NDArray[np.int64]:
 
 
 def label_known(table: pa.Table, label: pa.Field) -> pa.Table:
-    """The rows whose label is known."""
-    return table.filter(pc.is_valid(table.column(label.name)))
+    """The rows whose label is known; a quantity that is no finite number is not."""
+    column = table.column(label.name)
+    known = pc.is_valid(column)
+    if pa.types.is_floating(label.type):
+        known = pc.and_(known, pc.fill_null(pc.is_finite(column), False))
+    return table.filter(known)

@@ -116,8 +116,11 @@ def make_rows(inferred: Inferred, scoring: Scoring) -> Scored:
         if not finite.all():
             refused["score is not finite"] += int((~finite).sum())
             table = table.filter(pa.array(finite))
+            part = part.filter(pa.array(finite))
+            said = {name: values[finite] for name, values in outputs.values.items()}
+            outputs = dataclasses.replace(outputs, values=said)
         tables.append(table)
-        if scoring.to_extractions is not None:
+        if scoring.to_extractions is not None and part.num_rows:
             found = scoring.to_extractions(part, outputs, scoring.config)
             extractions.append(extraction_table(found, scoring.provenance))
     return Scored(
@@ -169,6 +172,10 @@ def calibrate(scoring: Scoring, tuning: pa.Table) -> Calibration:
     if not found:
         return Calibration()
     said, truth, owner = (np.concatenate(parts) for parts in (found, truths, subjects))
+    told = np.isfinite(said.reshape(len(said), -1)).all(axis=1)
+    if not told.any():
+        return Calibration()
+    said, truth, owner = said[told], truth[told], owner[told]
     if pa.types.is_float32(label.type):
         return calibrate_quantity(said, truth)
     if pa.types.is_boolean(label.type):

@@ -14,6 +14,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.bucket_tables import BucketFiles, Tables, from_ipc, read_tables, to_ipc
 from transforms.definition import Definition, label_of, model_name, optional
+from transforms.errors import RunFailed
 from transforms.examples import (
     SPLIT,
     batch_rows,
@@ -162,21 +163,23 @@ class _ReadyExamples(beam.DoFn):
 
     def process(self, path: str) -> Iterator[Any]:
         read = 0
-        texts = [
-            f.name for f in self.schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)
-        ]
-        with (
-            open_binary(path) as opened,
-            pq.ParquetFile(opened, read_dictionary=texts) as file,
-        ):
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=self.schema.names)
-                table = with_optional(table, self.schema).select(self.schema.names)
-                table = _cast(table, self.schema)
-                read += table.num_rows
-                for batch in table.to_batches(max_chunksize=batch_rows(table)):
-                    yield beam.pvalue.TaggedOutput(self.model, batch)
+        for batch in read_ready(path, self.schema):
+            read += batch.num_rows
+            yield beam.pvalue.TaggedOutput(self.model, batch)
         yield _count(self.model, "read", "", read)
+
+
+def read_ready(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Parquet file of ready examples -> batches in that schema, text and bytes as dictionaries."""
+    texts = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+    with (
+        open_binary(path) as opened,
+        pq.ParquetFile(opened, read_dictionary=texts) as file,
+    ):
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=schema.names)
+            table = _cast(with_optional(table, schema).select(schema.names), schema)
+            yield from table.to_batches(max_chunksize=batch_rows(table))
 
 
 def _cast(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -235,6 +238,9 @@ class _Labelled:
 
     def _write(self, number: int, table: pa.Table) -> Iterator[list[Any]]:
         table = label_known(table, label_of(self.definition, self.config))
+        unknown = set(pc.unique(table[SPLIT]).to_pylist()) - {None, *SPLITS}
+        if self.splits is None and unknown:
+            raise RunFailed(f"examples are in the split {min(unknown)!r}: not one of {SPLITS}")
         for index, name in enumerate(SPLITS):
             if self.splits is None:
                 part = table.filter(pc.equal(table[SPLIT], name))

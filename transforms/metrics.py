@@ -83,9 +83,12 @@ def macro_f1(predicted: Int, actual: Int, classes: int, weight: Float) -> float:
     return float((2 * hit[occurs] / total[occurs]).mean())
 
 
-def binary_measures(probability: Float, positive: Float) -> Measures:
-    """Probability of the positive class and 0/1 labels -> measures, as functions of weights."""
-    correct = ((probability >= 0.5) == positive.astype(bool)).astype(float)
+def binary_measures(probability: Float, positive: Float, cut: float = 0.5) -> Measures:
+    """Probability of the positive class and 0/1 labels -> measures, as functions of weights.
+
+    `cut`: from which probability on the positive class is decided for.
+    """
+    correct = ((probability >= cut) == positive.astype(bool)).astype(float)
     return {
         "auroc": lambda w: auroc(probability, positive, w),
         "auprc": lambda w: auprc(probability, positive, w),

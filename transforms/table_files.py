@@ -20,16 +20,22 @@ _END_OF_DAY = datetime.timedelta(days=1) - datetime.timedelta(microseconds=1)
 
 
 def read_frame(uri: str) -> pl.DataFrame:
-    """A Parquet or CSV file; of a CSV every column is text, and an empty cell null."""
+    """A Parquet or CSV file; of a CSV every column is text, and an empty cell null.
+
+    Raises: UsageError, when it is neither.
+    """
     with open_binary(uri) as file:
-        return _parse(uri, file)
+        return _parse(uri, file, uri)
 
 
-def _parse(uri: str, file: BinaryIO) -> pl.DataFrame:
-    if uri.lower().endswith(".parquet"):
-        return pl.read_parquet(file)
-    # Ids stay text: those of the warehouse do not fit a float.
-    return pl.read_csv(file, infer_schema=False)
+def _parse(uri: str, file: BinaryIO, where: str) -> pl.DataFrame:
+    try:
+        if uri.lower().endswith(".parquet"):
+            return pl.read_parquet(file)
+        # Ids stay text: those of the warehouse do not fit a float.
+        return pl.read_csv(file, infer_schema=False)
+    except pl.exceptions.PolarsError:  # its message may hold cells
+        raise UsageError(f"{where}: cannot be read as Parquet or CSV") from None
 
 
 def file_stem(uri: str) -> str:
@@ -54,10 +60,7 @@ class TableFile:
         with open_binary(uri) as file:
             data = file.read()
         self.size_bytes, self.content_hash = len(data), content_hash(data)
-        try:
-            self.frame = _parse(uri, io.BytesIO(data))
-        except pl.exceptions.PolarsError as error:
-            raise UsageError(f"{self._where}: cannot be read as Parquet or CSV") from error
+        self.frame = _parse(uri, io.BytesIO(data), self._where)
         for name in required:
             if name not in self.frame.columns:
                 raise UsageError(f"{self._where}: no column {name}")
@@ -102,6 +105,8 @@ class TableFile:
             text = series.str.strip_chars().str.replace(" ", "T", literal=True)
             zoned = text.str.to_datetime("%+", time_unit="us", strict=False)
             bare = text.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us", strict=False)
+            minute = text.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="us", strict=False)
+            bare = bare.fill_null(minute)
             day = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
             return zoned.dt.replace_time_zone(None).fill_null(bare).fill_null(day + _END_OF_DAY)
         if series.dtype == pl.Date:

@@ -5,7 +5,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import apache_beam as beam
@@ -77,16 +77,19 @@ class _WritePredictions(beam.DoFn):
 
     def setup(self) -> None:
         self.behind = ThreadPoolExecutor(1)
+        self.last: Future[None] | None = None
 
     def teardown(self) -> None:
         self.behind.shutdown()
 
     def start_bundle(self) -> None:
+        if self.last is not None:
+            wait([self.last])  # of a bundle that failed elsewhere, which is done again
         self.writers: dict[str, _Writer] = {}
         self.files: list[list[Any]] = []
         self.refused: Counter[str] = Counter()
         self.written = 0
-        self.last: Future[None] | None = None
+        self.last = None
 
     def process(self, inferred: Inferred) -> None:
         self._wait()  # for the batch before, so that no more than two are held

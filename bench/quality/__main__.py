@@ -7,6 +7,7 @@ only their rows are measured, the others stay as they are.
 import argparse
 import importlib
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=model_defs.names())
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     arguments = parser.parse_args()
+    # So that the verb under way ends too, and its folder goes, when the run is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     path = arguments.docs / "quality.json"
     rows = json.loads(path.read_text()) if path.exists() else []
     for model in arguments.models:

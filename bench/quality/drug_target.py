@@ -50,7 +50,7 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False) -> list[Row]:
     # Each in a warehouse of its own: in one the gate would keep the better as champion of both.
     for note, chosen in RUNS.items():
         clock = Clock()
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(prefix="bench-drug-target-") as scratch:
             pairs, out = Path(scratch, "pairs.csv"), Path(scratch, "held_out.parquet")
             told.write_csv(pairs)
             at = ("--warehouse", Path(scratch, "w"))

@@ -277,7 +277,7 @@ def run(folder: Path, *, seed: int = 0, quick: bool = False) -> list[Row]:
     notes = read_notes(folder, quick=quick)
     simple = baseline(notes)
     rows = []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(prefix="bench-note-extraction-") as name:
         work = Path(name)
         write_inputs(notes, work)
         ingest = Clock()

@@ -126,7 +126,7 @@ def settings_of(weeks: int, monday: datetime.date) -> list[str]:
 
 def forecast(cases: Floats, monday: datetime.date, settings: list[str]) -> pl.DataFrame:
     """Runs the product -> the test rows: `region, week, horizon` (numbers), `truth, score, fan`."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="bench-outbreak-") as scratch:
         counts, out = Path(scratch, "counts.csv"), Path(scratch, "held_out.parquet")
         counts_of(cases, monday).write_csv(counts)
         at = ("--warehouse", Path(scratch, "w"))

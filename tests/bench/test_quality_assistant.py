@@ -1,4 +1,5 @@
 import datetime
+import hashlib
 import json
 
 import numpy as np
@@ -46,8 +47,8 @@ def test_each_text_counts_once_and_its_fold_follows_from_its_words(folder):
     assert len(texts) == 80
     assert texts["text"].n_unique() == texts["id"].n_unique() == 80
     assert set(texts["fold"]) == set(range(FOLDS))
-    # sha256("Day 0: …") is the same on every machine.
-    assert read_texts(folder).equals(texts)
+    digest = int(hashlib.sha256(texts["text"][0].encode()).hexdigest(), 16)
+    assert texts["fold"][0] == digest % FOLDS  # the same on every machine
 
 
 def test_every_text_is_tested_once_and_then_trained_on_nowhere(folder):

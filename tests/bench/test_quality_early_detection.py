@@ -1,3 +1,4 @@
+import datetime
 import io
 
 import numpy as np
@@ -5,7 +6,11 @@ import pydicom
 import pytest
 
 from bench.quality import early_detection as bench
+from tests.ingested import tables_of
 from transforms.dicom.pixels import read_frames
+from transforms.read_splits import read_split_file
+
+AS_OF = datetime.datetime(2024, 1, 1)
 
 
 def drawn(*, turned=False):
@@ -38,6 +43,17 @@ def test_no_test_image_trains_or_tunes():
     for subject, split in by_part.items():
         assert (split == "held_out") == subject.startswith("dicom/|test-")
         assert (split == "tuning") == subject.startswith("dicom/|val-")
+
+
+def test_the_splits_name_the_subjects_that_the_product_makes(tmp_path, keys):
+    images = {part: (pixels[:2], labels[:2]) for part, (pixels, labels) in drawn().items()}
+    bench.write_inputs(images, tmp_path)
+    files = {"dicom": tmp_path / "studies", "labels": tmp_path / f"{bench.MODEL}.csv"}
+    tables = tables_of(tmp_path, keys, AS_OF, ("images", "labels"), **files)
+    splits = read_split_file(str(tmp_path / "splits.csv"), lambda: keys)
+    assert sorted(tables.images["subject_id"]) == splits.subject_id.tolist()
+    assert set(tables.labels["entity_id"]) == set(tables.images["study_id"])
+    assert np.bincount(splits.index).tolist() == [2, 2, 2]
 
 
 def test_labels_are_those_of_the_set():

@@ -45,13 +45,6 @@ def test_the_test_part_is_held_out_whole_and_tuning_comes_out_of_the_training_pa
     assert sum(map(len, of_split.values())) == 60
 
 
-def test_the_split_of_a_note_does_not_depend_on_the_others(folder):
-    whole = {note.number: note.split for note in bench.read_notes(folder)}
-    assert all(
-        bench.split_of(n, "test" if s == "held_out" else "train") == s for n, s in whole.items()
-    )
-
-
 def test_a_note_becomes_a_patient_and_a_document(folder):
     note = bench.read_notes(folder)[1]
     assert note.text == "HISTORY:\n A 21-year-old woman.\nPLAN:\n word1 brain"

@@ -132,12 +132,32 @@ def test_simple_guesses_are_the_last_week_and_last_year():
     assert (last.tolist(), year.tolist()) == ([107.0], [58.0])
 
 
-def test_persistence_against_itself_is_one():
+def bracher(truth, fan):
+    """The weighted interval score of one forecast, as Bracher et al. write it."""
+    levels = np.array(LEVELS)
+    score = 0.5 * abs(truth - fan[11])
+    for k in range(11):
+        low, high, alpha = fan[k], fan[22 - k], 2 * levels[k]
+        outside = max(low - truth, 0) + max(truth - high, 0)
+        score += alpha / 2 * (high - low + 2 / alpha * outside)
+    return score / 11.5
+
+
+def test_the_relative_score_is_over_that_of_persistence():
     cases = cases_of()
     found = forecasts(cases, lambda week, region: cases[week, region], None)
     fans = persistence_fans(cases, found, seed=0)
-    found = found.with_columns(fan=pl.Series(fans, dtype=pl.Array(pl.Float64, 23)))
-    assert measure(cases, found, ["rwis"], seed=0)["rwis"] == pytest.approx((1, 1, 1, 1))
+    wider = fans + np.linspace(-20, 20, 23)
+    found = found.with_columns(fan=pl.Series(wider, dtype=pl.Array(pl.Float64, 23)))
+    truth = found["truth"].to_list()
+    mine, theirs = (
+        np.mean([bracher(t, fan) for t, fan in zip(truth, given, strict=True)])
+        for given in (wider, fans)
+    )
+    value, low, high, baseline = measure(cases, found, ["rwis"], seed=0)["rwis"]
+    assert value == pytest.approx(mine / theirs)
+    assert low < value < high
+    assert baseline == 1
 
 
 def test_persistence_reads_nothing_after_the_origin_and_widens():
@@ -152,13 +172,6 @@ def test_persistence_reads_nothing_after_the_origin_and_widens():
 
 
 def test_the_interval_score_is_bracher_s():
-    levels = np.array(LEVELS)
-    fan = np.linspace(10, 32, 23)[None]
+    fan = np.linspace(10, 32, 23)
     for truth in (5.0, 21.0, 40.0):
-        score = 0.5 * abs(truth - fan[0, 11])
-        for k in range(11):
-            low, high, alpha = fan[0, k], fan[0, 22 - k], 2 * levels[k]
-            outside = max(low - truth, 0) + max(truth - high, 0)
-            score += alpha / 2 * (high - low + 2 / alpha * outside)
-        expected = score / 11.5
-        assert interval_score(np.array([truth]), fan)[0] == pytest.approx(expected)
+        assert interval_score(np.array([truth]), fan[None])[0] == pytest.approx(bracher(truth, fan))

@@ -115,3 +115,19 @@ def test_the_exported_events_are_valid_meds(tmp_path, export, keys):
     meds.DatasetMetadataSchema.validate(about)
     with pytest.raises(UsageError, match="not empty"):
         export_meds(warehouse(tmp_path), folder)
+
+
+def test_gc_removes_what_a_training_left_behind(tmp_path, export):
+    opened = warehouse(tmp_path)
+    model = tmp_path / "w" / "models" / "m"
+    for name in (".work-old", ".work-running"):
+        (model / name).mkdir(parents=True)
+        (model / name / "examples.parquet").write_bytes(b"12345")
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC).timestamp()
+    for path in (model / ".work-old", model / ".work-old" / "examples.parquet"):
+        os.utime(path, (long_ago, long_ago))
+    os.utime(model / ".work-running", (long_ago, long_ago))
+    files, size = collect_garbage(opened, datetime.datetime.now(datetime.UTC))
+    assert files == 1
+    assert size >= 5
+    assert sorted(path.name for path in model.iterdir()) == [".work-running"]

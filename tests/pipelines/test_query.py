@@ -208,3 +208,14 @@ def test_errors_carry_what_duckdb_says(files):
         run("select scor from predictions", files)
     with pytest.raises(UsageError, match="Could not convert string"):
         run("select cast(model as int) from predictions", files)
+
+
+def test_columns_that_no_file_has_yet_are_null(files):
+    old = pq.read_table(files["predictions"][0]).drop_columns(["advice", "target_time"])
+    pq.write_table(old, files["predictions"][0])
+    sql = "select entity_id, score, advice, target_time from predictions order by 1"
+    text, _ = run(sql, files, output=OutputFormat.JSON)
+    assert json.loads(text) == [
+        {"entity_id": 11, "score": 0.1, "advice": None, "target_time": None},
+        {"entity_id": 12, "score": 0.75, "advice": None, "target_time": None},
+    ]

@@ -99,6 +99,7 @@ def test_the_strongest_pairs_have_their_names(tmp_path):
         {"pair_id": n, "compound": f"c{n}", "target": "t", "affinity": affinity, "source_id": 1}
         for n, affinity in enumerate([None, 8.5, None])
     ]
+    pairs[2] |= {"affinity": 6.0, "time": datetime.datetime(2100, 1, 1)}  # measured afterwards
     assert details(tmp_path, "drug_target", predictions=rows, pairs=pairs).pairs == (
         Pair("c1", "t", 9.0, 8.0, None, 8.5),
         Pair("c2", "t", 7.5, 6.5, None, None),
@@ -178,7 +179,7 @@ def test_the_page_shows_all_of_it_and_no_words_of_a_patient(tmp_path):
             score("assistant", 0.5, "Migraine", advice="same day"),
             score("note_extraction", 0.5, "Urology"),
             score("early_detection", 0.9, "diseased", entity_type="study", picture=PNG),
-            score("drug_target", 7.0, None, entity_id=3),
+            score("drug_target", 7.0, None, entity_id=3, entity_type="pair"),
             forecast(7, 90.0),
             forecast(14, 95.0),
         ],

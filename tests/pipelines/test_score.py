@@ -1,3 +1,5 @@
+import dataclasses
+
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -84,4 +86,15 @@ def test_other_features_than_trained_on_are_refused(trained, hospital, tmp_path,
     monkeypatch.setattr(logistic, "FEATURES", pa.schema([("value", pa.float32())]))
     run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
     with pytest.raises(Refused, match="trained on other features"):
+        score([trained["logistic"].version], hospital, run, pipeline_options())
+
+
+def test_another_config_than_trained_with_is_refused(trained, hospital, tmp_path, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Renamed:
+        seed: int = 0
+
+    monkeypatch.setattr(logistic, "Config", Renamed)
+    run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
+    with pytest.raises(Refused, match=r"another Config than .*: train again"):
         score([trained["logistic"].version], hospital, run, pipeline_options())

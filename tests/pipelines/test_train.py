@@ -1,10 +1,13 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import model_defs
+from pipelines.evaluate import evaluate
 from pipelines.runner import pipeline_options
 from pipelines.score import ScoreRun, score
 from tests.pipelines.trained import (
@@ -20,6 +23,8 @@ from tests.standins import examples as shared
 from tests.standins import logistic
 from transforms import registry
 from transforms.errors import Refused
+from transforms.parquet import read_files
+from transforms.schemas import PREDICTIONS
 from transforms.splits import GivenSplits
 
 
@@ -95,3 +100,73 @@ def test_given_splits_decide_who_is_trained_on(hospital, tmp_path):
     given = GivenSplits(ids[:180], index[:180])
     found = train_model("logistic", hospital, tmp_path, splits=given)
     assert found.rows == {"train": 120, "tuning": 30, "held_out": 30}
+
+
+def test_a_champion_of_other_splits_is_not_compared_with(trained, hospital, tmp_path, capsys):
+    copy_of(trained["logistic"].version, tmp_path)
+    ids = np.arange(1, 201)
+    given = GivenSplits(ids, np.where(ids <= 120, 0, np.where(ids <= 150, 1, 2)))
+    worse = logistic.Config(epochs=1, learning_rate=-1.0)
+    found = train_model("logistic", hospital, tmp_path, config=worse, splits=given)
+    assert found.decision.promoted
+    assert "first version that can be compared" in found.decision.reason
+    evaluate([found.version], hospital, shared.AS_OF, pipeline_options(), splits=given)
+    assert "trained with other splits" not in capsys.readouterr().err
+    evaluate([found.version], hospital, shared.AS_OF, pipeline_options())
+    assert "trained with other splits" in capsys.readouterr().err
+
+
+def test_without_promotion_the_champion_stays(trained, hospital, tmp_path):
+    first = copy_of(trained["logistic"].version, tmp_path)
+    second = train_model("logistic", hospital, tmp_path, promote=False)
+    assert second.decision.promoted
+    assert registry.champion(str(tmp_path), "logistic") == first
+
+
+def test_what_a_refused_training_read_does_not_stay(tmp_path):
+    few = shared.as_buckets(shared.tables(subjects=5), tmp_path)
+    with pytest.raises(Refused):
+        train_model("logistic", few, tmp_path / "models")
+    assert not list(tmp_path.glob("models/*/.work-*"))
+
+
+def with_other_held_out(tables, ids):
+    """The tables with other values, words and labels of these subjects."""
+    mine = pl.col("subject_id").is_in(ids.tolist())
+    is_value = pl.col("code") == "VALUE"
+    events = tables.events.with_columns(
+        numeric_value=pl.when(mine & is_value)
+        .then(pl.lit(1e6, pl.Float32))
+        .otherwise("numeric_value"),
+        text_value=pl.when(mine)
+        .then(pl.when(is_value).then(pl.lit("Planted")).otherwise(pl.lit("high")))
+        .otherwise("text_value"),
+    )
+    return dataclasses.replace(tables, events=events)
+
+
+@pytest.mark.parametrize("model", CLASSIFIERS)
+def test_held_out_rows_touch_nothing_that_is_learnt(model, hospital, tmp_path):
+    """Vocabulary, weights, early stopping, calibration: the two versions say the same."""
+    ids = np.arange(1, 201)
+    given = GivenSplits(ids, np.where(ids % 5 == 4, 2, ids % 5 == 3).astype(np.int64))
+    told = []
+    for number, tables in enumerate(
+        [shared.tables(), with_other_held_out(shared.tables(), ids[ids % 5 == 4])]
+    ):
+        (tmp_path / f"b{number}").mkdir()
+        source = shared.as_buckets(tables, tmp_path / f"b{number}")
+        found = train_model(model, source, tmp_path / f"m{number}", splits=given)
+        version = found.version
+        assert found.rows == {"train": 119, "tuning": 40, "held_out": 40}
+        files = [path.read_bytes() for path in Path(version.folder).rglob("*") if path.is_file()]
+        assert not any(b"Planted" in content for content in files)
+        run = ScoreRun("r", shared.AS_OF, folders(tmp_path / f"s{number}"))
+        paths = [f.path for f in score([version], hospital, run, pipeline_options()).files]
+        said = pl.DataFrame(read_files(paths, PREDICTIONS).select(["entity_id", "score", "label"]))
+        told.append((version.read_json(registry.MODEL), said.sort("entity_id"), found.evaluation))
+    (described, said, measured), (same, again, others) = told
+    assert described == same
+    assert said.height == 200
+    assert said.equals(again)
+    assert measured != others

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines import nightly, verbs
 from pipelines import train as training
-from transforms.errors import Refused, UsageError
+from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.evaluation import Evaluation
 from transforms.gate import Decision
 from transforms.metrics import Estimate
@@ -24,7 +24,7 @@ def trainable(monkeypatch):
 
     def train(model, *_, **__):
         if model not in allowed:
-            raise Refused(f"{model}: 0 examples")
+            raise TooLittleData(f"{model}: 0 examples")
         measured = Evaluation(1, 1, {"auroc": Estimate(0.8, 0.7, 0.9)}, {}, {})
         version = ModelVersion(model, "v1", "folder")
         return training.Trained(version, measured, Decision(True, "first"), {"train": 20}, {})
@@ -50,6 +50,20 @@ def test_a_model_that_is_named_must_be_trainable(trainable):
     trainable.add("b")
     with pytest.raises(Refused, match="a: 0 examples"):
         train(["a", "b"], skip=False)
+
+
+def test_a_champion_that_was_changed_is_passed_over_by_nobody(monkeypatch):
+    def changed(*_, **__):
+        raise Refused("a v1: model.json was changed after training")
+
+    monkeypatch.setattr(training, "train", changed)
+    with pytest.raises(Refused, match="was changed after training"):
+        train(["a"], skip=True)
+
+
+def test_what_is_undefined_is_said():
+    measured = {"auroc": {"value": None, "low": None, "high": None}}
+    assert verbs.describe_model({"version": "v", "measures": measured}) == "v, auroc undefined"
 
 
 def test_all_scores_the_champions_that_there_are(monkeypatch):

@@ -120,3 +120,9 @@ def test_it_is_read_back_as_it_was_written():
     found = Calibration(1.5, 0.25, 0.4, (0.1, 0.2))
     assert Calibration.from_json(dataclasses.asdict(found)) == found
     assert Calibration.from_json({}) == Calibration()
+
+
+def test_an_order_that_is_the_wrong_way_round_is_left_alone():
+    said, positive = drawn(1.0)
+    found = calibrate_binary(1 - said, positive, OWNER)
+    assert (found.slope, found.bias) == (1.0, 0.0)

@@ -7,8 +7,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.errors import RunFailed
-from transforms.examples import batches_of, example_schema, label_known, read_examples, to_table
+from transforms.errors import RunFailed, UsageError
+from transforms.examples import (
+    batches_of,
+    check_example_files,
+    example_schema,
+    label_known,
+    read_examples,
+    to_table,
+)
 from transforms.splits import SPLITS, split_index
 
 FEATURES = pa.schema([("x", pa.float32()), ("n", pa.int64()), ("s", pa.string())])
@@ -90,3 +97,22 @@ def test_examples_are_read_in_the_order_of_the_files(tmp_path):
     assert found["entity_id"].to_pylist() == [1, 2]
     assert found.schema.equals(schema)
     assert read_examples([], schema).num_rows == 0
+
+
+def test_a_quantity_that_is_no_number_is_not_known():
+    label = pa.field("dose", pa.float32())
+    table = pa.table({"dose": pa.array([float("nan"), None, 1.0, float("inf")], pa.float32())})
+    assert label_known(table, label)["dose"].to_pylist() == [1.0]
+
+
+def test_a_file_of_examples_without_a_feature_is_refused_by_name(tmp_path):
+    schema = pa.schema([("x", pa.float32()), ("s", pa.string())])
+    good, bad, other = (str(tmp_path / name) for name in ("good", "bad", "other"))
+    pq.write_table(schema.empty_table(), good)
+    pq.write_table(schema.empty_table().select(["x"]), bad)
+    (tmp_path / "other").write_bytes(b"no Parquet")
+    check_example_files([good], schema)
+    with pytest.raises(UsageError, match="bad: no column s"):
+        check_example_files([good, bad], schema)
+    with pytest.raises(UsageError, match="other: is no Parquet file"):
+        check_example_files([other], schema)

@@ -1,7 +1,10 @@
+import dataclasses
+import datetime
 from collections import Counter
 
 import apache_beam as beam
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from apache_beam.ml.inference.base import RunInference
@@ -12,6 +15,7 @@ from tests.builders import SCORING
 from transforms import inference
 from transforms.inference import ScoreBatches, infer, make_rows
 from transforms.prediction_rows import Outputs
+from transforms.schemas import EXTRACTIONS
 
 BAD = -1.0
 
@@ -107,3 +111,25 @@ def test_run_inference_takes_and_returns_batches(monkeypatch):
 
 def test_bytes_are_counted_without_pickling():
     assert ScoreBatches(SCORING).get_num_bytes(batch([1, 2])) == batch([1, 2]).nbytes
+
+
+def test_a_refused_row_gives_no_extractions():
+    def to_extractions(part, outputs, config):
+        assert len(outputs.values["y"]) == part.num_rows
+        empty = EXTRACTIONS.empty_table().drop_columns(["entity_id"])
+        found = pl.DataFrame(empty).clear(part.num_rows)
+        return found.with_columns(
+            entity_id=pl.Series(part.column("entity_id").to_pylist()),
+            subject_id=pl.lit(1),
+            prediction_time=pl.lit(datetime.datetime(2024, 1, 1)),
+            kind=pl.lit("sentence"),
+            text=pl.lit("x"),
+            sentence=pl.lit(0),
+            begin=pl.lit(0),
+            end=pl.lit(1),
+        )
+
+    scoring = dataclasses.replace(SCORING, to_extractions=to_extractions)
+    inferred = infer(FakeEstimator(), batch([1, np.nan, 3]), SCORING.features)
+    found = make_rows(inferred, scoring)
+    assert found.extractions["entity_id"].to_pylist() == [0, 2]

@@ -9,6 +9,7 @@ from pipelines.runner import pipeline_options
 from tests.standins import examples as shared
 from tests.standins import logistic, panel
 from transforms import make_examples
+from transforms.errors import RunFailed
 from transforms.make_examples import ExamplesToScore, LabelledExamples, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
 from transforms.splits import SPLITS, split_index
@@ -90,3 +91,15 @@ def test_a_bucket_is_read_once_for_all_models(buckets, monkeypatch):
             total = number | f"Sum{name}" >> beam.CombineGlobally(sum)
             assert_that(total, equal_to([rows]), name)
     assert len(read) == len(buckets.files) == 3
+
+
+def test_a_split_that_there_is_not_is_refused(tmp_path):
+    frame = logistic.examples(shared.tables(subjects=20), shared.AS_OF)
+    frame = frame.with_columns(split=pl.Series(["train"] * 18 + ["test", None]))
+    frame.write_parquet(tmp_path / "e.parquet")
+    files = [str(tmp_path / "e.parquet")]
+    with (
+        pytest.raises(RunFailed, match="examples are in the split 'test'"),
+        beam.Pipeline(options=pipeline_options()) as pipeline,
+    ):
+        pipeline | LabelledExamples(logistic, logistic.Config(), files, shared.AS_OF, str(tmp_path))

@@ -65,6 +65,12 @@ def test_binary_measures_by_hand():
     )
 
 
+def test_accuracy_is_of_the_cut_that_decides():
+    probability, positive = np.array([0.2, 0.4]), np.array([0.0, 1.0])
+    found = [binary_measures(probability, positive, cut)["accuracy"] for cut in (0.5, 0.4, 0.1)]
+    assert [measure(np.ones(2)) for measure in found] == [0.5, 1.0, 0.5]
+
+
 def test_class_measures_by_hand():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]])
     found = class_measures(probabilities, np.array([0, 2]))

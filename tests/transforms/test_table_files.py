@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import UsageError
-from transforms.table_files import TableFile, file_stem
+from transforms.table_files import TableFile, file_stem, read_frame
 
 DAY = datetime.datetime(2024, 1, 31)
 END_OF_DAY = datetime.datetime(2024, 1, 31, 23, 59, 59, 999999)
@@ -56,11 +56,12 @@ def test_times(tmp_path):
             "2024-01-31",
             "2024-01-31T12:00:00Z",
             "2024-01-31 12:00:00",
+            "2024-01-31T12:00",
             " 2024-01-31T14:00:00+02:00",
         ),
         *("2024-02-30", "31.01.2024", ""),
     )
-    check(file.time("x"), pl.Datetime("us"), [END_OF_DAY, noon, noon, noon, None, None, None])
+    check(file.time("x"), pl.Datetime("us"), [END_OF_DAY, noon, noon, noon, noon, None, None, None])
     check(parquet(tmp_path, [DAY.date(), None]).time("x"), pl.Datetime("us"), [END_OF_DAY, None])
     check(parquet(tmp_path, [noon], pl.Datetime("ns")).time("x"), pl.Datetime("us"), [noon])
     zoned = pl.Series([noon]).dt.replace_time_zone("UTC").dt.convert_time_zone("Asia/Tokyo")
@@ -130,3 +131,13 @@ def test_a_required_column_is_named(tmp_path):
 
 def test_file_stem():
     assert [file_stem(uri) for uri in ("/a.b/ili.csv", "ili.csv.gz", "s3://b/ili")] == ["ili"] * 3
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_what_is_no_table_is_refused_without_its_content(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"subject_id,x\n1,2,Planted\n1,\xff,Planted\n")
+    with pytest.raises(UsageError, match="cannot be read as Parquet or CSV") as refused:
+        read_frame(str(path))
+    assert "Planted" not in str(refused.value)
+    assert refused.value.__suppress_context__

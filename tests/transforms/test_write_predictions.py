@@ -68,3 +68,5 @@ def test_a_fault_of_the_model_is_a_fault_of_the_run(tmp_path):
     nothing_said = Inferred([(inferred(2).parts[0][0], Outputs({}))], Counter())
     with pytest.raises(KeyError):
         write([nothing_said], tmp_path)
+    with pytest.raises(KeyError):
+        write([nothing_said, inferred(1)], tmp_path)
