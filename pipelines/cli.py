@@ -179,7 +179,11 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     export = verbs.add_parser("export-meds", parents=[warehouse], help="the events as MEDS")
     export.add_argument("folder", type=Path, metavar="DIR")
-    verbs.add_parser("gc", parents=[warehouse], help="remove files that no table refers to, and what killed trainings left")
+    verbs.add_parser(
+        "gc",
+        parents=[warehouse],
+        help="remove files that no table refers to, and what killed trainings left",
+    )
     return parser
 
 
