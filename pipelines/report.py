@@ -25,6 +25,7 @@ TOP_DRIVERS = 8
 NEWEST_RUNS = 10
 MOST_REASONS = 40
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
+MOST_LABELS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,6 +306,17 @@ def _scores(
     )
 
 
+def _first_labels(labels: Mapping[str, int]) -> str:
+    """The commonest labels with their counts, as fit on a line.
+
+    >>> _first_labels({"a": 3000, "b": 2, "c": 1, "d": 1, "e": 1})
+    'a 3,000, b 2, c 1, 2 more'
+    """
+    shown = [f"{label} {count:,}" for label, count in labels.items()]
+    more = [f"{len(shown) - MOST_LABELS} more"] if len(shown) > MOST_LABELS else []
+    return ", ".join([*shown[:MOST_LABELS], *more])
+
+
 def print_table(scores: Sequence[ModelScores], stream: TextIO) -> None:
     """Predictions by model as aligned text: rows, mean score, how many of each label, version."""
     rows = [
@@ -312,7 +324,7 @@ def print_table(scores: Sequence[ModelScores], stream: TextIO) -> None:
             item.model,
             f"{item.rows:,}",
             "" if item.mean_score is None else f"{item.mean_score:.3f}",
-            ", ".join(f"{label} {count:,}" for label, count in item.labels.items()),
+            _first_labels(item.labels),
             item.version,
         ]
         for item in scores
