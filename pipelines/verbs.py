@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +13,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute
 from pipelines.ingest import Inputs, ingest
+from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
-from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
+from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
 from pipelines.runner import pipeline_options
 from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
@@ -51,67 +51,6 @@ def _parameters(arguments: Arguments) -> dict[str, object]:
     }
 
 
-def _print_outcome(arguments: Arguments, context: RunContext) -> Callable[[Outcome, str], None]:
-    def show(outcome: Outcome, status: str) -> None:
-        if arguments.json:
-            print(json.dumps(summary(context, outcome, status)), flush=True)  # noqa: T201 - the verb's result
-            return
-        print(f"run {context.run_id}: {status} after {context.seconds:.1f} s")  # noqa: T201
-        for stage in outcome.stages.values():
-            print("  " + describe_stage(stage.summary()))  # noqa: T201
-        for table, rows in outcome.rows_added.items():
-            print(f"  {table}: {rows:+,} rows")  # noqa: T201
-        for model, found in outcome.models.items():
-            print(f"  {model}: " + describe_model(found))  # noqa: T201
-        for model, rows in outcome.predictions.items():
-            print(f"  predictions of {model}: {rows:,}")  # noqa: T201
-
-    return show
-
-
-def describe_stage(stage: dict[str, object]) -> str:
-    """One line that shows the sum.
-
-    >>> describe_stage({"stage": "read_dicom", "read": 3, "written": 1, "quarantined": 0,
-    ...                 "duplicate": 0, "skipped": {"DICOMDIR": 2}})
-    'read_dicom: 3 read = 1 written + 0 quarantined + 0 duplicate + 2 skipped (DICOMDIR 2)'
-    """
-    skipped = stage["skipped"]
-    assert isinstance(skipped, dict)  # noqa: S101 - narrows the type
-    most = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
-    reasons = ", ".join(f"{reason} {n:,}" for reason, n in most[:8])
-    if len(most) > 8:
-        reasons += f", {len(most) - 8} more"
-    return (
-        f"{stage['stage']}: {stage['read']:,} read = {stage['written']:,} written + "
-        f"{stage['quarantined']:,} quarantined + {stage['duplicate']:,} duplicate + "
-        f"{sum(skipped.values()):,} skipped" + (f" ({reasons})" if reasons else "")
-    )
-
-
-def describe_model(found: Mapping[str, Any]) -> str:
-    """One line of a trained or evaluated version.
-
-    >>> describe_model({"version": "v1", "champion": True, "because": "the first version",
-    ...                 "measures": {"auroc": {"value": 0.8, "low": 0.7, "high": 0.9}}})
-    'v1, champion (the first version), auroc 0.800 (0.700-0.900)'
-    """
-    if "refused" in found:
-        return f"not trained ({found['refused']})"
-    text = str(found["version"])
-    if "champion" in found:
-        text += ", champion" if found["champion"] else ", not champion"
-        text += f" ({found['because']})"
-    for name, measure in found["measures"].items():
-        if measure["value"] is None:  # such as AUROC of one class
-            text += f", {name} undefined"
-            continue
-        text += f", {name} {measure['value']:.3f}"
-        if measure.get("low") is not None:
-            text += f" ({measure['low']:.3f}-{measure['high']:.3f})"
-    return text
-
-
 def _inputs(arguments: Arguments) -> Inputs:
     inputs = Inputs(
         fhir=tuple(arguments.fhir),
@@ -145,7 +84,9 @@ def _execute(
                 for stage, (done, found) in notes.totals().items()
             ]
         )
-        return execute(context, warehouse, work, _print_outcome(arguments, context), limit)
+        return execute(
+            context, warehouse, work, print_outcome(context, as_json=arguments.json), limit
+        )
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:

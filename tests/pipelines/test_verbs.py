@@ -7,6 +7,7 @@ import pytest
 
 from pipelines import nightly, verbs
 from pipelines import train as training
+from pipelines.outcome_lines import describe_model
 from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.evaluation import Evaluation
 from transforms.gate import Decision
@@ -43,7 +44,7 @@ def test_all_trains_what_the_data_allow(trainable, capsys):
     assert found["a"] == {"refused": "a: 0 examples"}
     assert found["b"]["champion"]
     assert "not trained: a: 0 examples" in capsys.readouterr().err
-    assert verbs.describe_model(found["a"]) == "not trained (a: 0 examples)"
+    assert describe_model(found["a"]) == "not trained (a: 0 examples)"
 
 
 def test_a_model_that_is_named_must_be_trainable(trainable):
@@ -63,7 +64,7 @@ def test_a_champion_that_was_changed_is_passed_over_by_nobody(monkeypatch):
 
 def test_what_is_undefined_is_said():
     measured = {"auroc": {"value": None, "low": None, "high": None}}
-    assert verbs.describe_model({"version": "v", "measures": measured}) == "v, auroc undefined"
+    assert describe_model({"version": "v", "measures": measured}) == "v, auroc undefined"
 
 
 def test_all_scores_the_champions_that_there_are(monkeypatch):
