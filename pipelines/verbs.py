@@ -19,6 +19,7 @@ from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_
 from pipelines.runner import pipeline_options
 from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
+from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.native_logs import load_tensorflow
 from transforms.read_splits import read_split_file
@@ -93,6 +94,7 @@ def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
+    check_key(warehouse, keys)
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     _execute(
@@ -108,6 +110,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
+    check_key(warehouse, keys)
     as_of = arguments.as_of or _now()
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
@@ -182,6 +185,7 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         _show(warehouse, quarantine.OPEN_SQL, arguments.format)
         return
     keys = load_keys(arguments.id_key_file)
+    check_key(warehouse, keys)
     inputs, gone = quarantine.replay_inputs(warehouse)
     for uri in gone:
         sys.stderr.write(f"{uri} is gone: its refusals stay\n")

@@ -136,3 +136,26 @@ def test_a_night_refits_with_its_own_counts_and_goes_on_where_it_cannot(tmp_path
     assert found["models"]["outbreak"]["champion"]
     # Four horizons at each week that has enough weeks before it.
     assert found["predictions"] == {"outbreak": 4 * 36}
+
+
+def test_another_key_is_refused_and_a_new_warehouse_has_no_id_in_common(
+    tmp_path, export, capsys, monkeypatch
+):
+    def ids(name):
+        warehouse = ["--warehouse", str(tmp_path / name)]
+        main(
+            ["query", "SELECT subject_id, resource_id FROM events", "--format", "json", *warehouse]
+        )
+        rows = json.loads(capsys.readouterr().out)
+        return {(column, value) for row in rows for column, value in row.items()}, len(rows)
+
+    ingest = ["ingest", "--quiet", "--fhir", str(export), "--warehouse"]
+    assert main([*ingest, str(tmp_path / "old")]) == 0
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", "another key, of the year after")
+    assert main([*ingest, str(tmp_path / "old")]) == 2
+    assert "the id key is not the one" in capsys.readouterr().err
+    assert main([*ingest, str(tmp_path / "new")]) == 0
+    capsys.readouterr()
+    (old, rows), (new, as_many) = ids("old"), ids("new")
+    assert rows == as_many > 0
+    assert not old & new
