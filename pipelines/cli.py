@@ -1,6 +1,7 @@
 """`nightrounds <verb>`: the command line.
 
-Exit status: 0 done; 1 failed, nothing published; 2 wrong usage; 3 refused, nothing published.
+Exit status: 0 done; 1 failed, nothing published but what the message leaves out (a model that
+failed does not stop the others); 2 wrong usage; 3 refused, nothing published.
 Modules that are slow to import are imported by the verbs that need them.
 """
 

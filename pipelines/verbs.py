@@ -5,6 +5,7 @@ import datetime
 import json
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
-from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute
+from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
 from pipelines.runner import pipeline_options
+from transforms.counts import StageCounts
 from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
+from transforms.model_faults import reason_of
 from transforms.native_logs import load_tensorflow
 from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
@@ -65,6 +68,8 @@ def _print_outcome(arguments: Arguments, context: RunContext) -> Callable[[Outco
             print(f"  {model}: " + describe_model(found))  # noqa: T201
         for model, rows in outcome.predictions.items():
             print(f"  predictions of {model}: {rows:,}")  # noqa: T201
+        for name, reason in outcome.failed.items():
+            print(f"  {name} failed: {reason}")  # noqa: T201
 
     return show
 
@@ -187,7 +192,14 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             sys.stderr.write("no model is trained yet: nothing is scored\n")
             return found
         return found + score_champions(
-            context, warehouse, versions, buckets, as_of, arguments.since, options
+            context,
+            warehouse,
+            versions,
+            buckets,
+            as_of,
+            arguments.since,
+            options,
+            arguments.max_quarantined,
         )
 
     outcome = _execute(arguments, context, warehouse, work)
@@ -195,6 +207,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         promote(version)
     output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
     _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+    raise_failed(outcome)
 
 
 def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -211,7 +224,7 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     source = arguments.examples or buckets_of(warehouse)
-    _execute(
+    outcome = _execute(
         arguments,
         context,
         warehouse,
@@ -219,6 +232,7 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             context, warehouse, versions, source, as_of, arguments.since, options
         ),
     )
+    raise_failed(outcome)
 
 
 def _query(arguments: Arguments, _beam: Sequence[str]) -> None:
@@ -296,7 +310,7 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             raise Refused("there is too little data to train any model; see above")
         return found
 
-    _execute(arguments, context, warehouse, work)
+    raise_failed(_execute(arguments, context, warehouse, work))
 
 
 def _train_models(
@@ -312,7 +326,8 @@ def _train_models(
 ) -> Outcome:
     """One more version of each model, in the order of the names.
 
-    With `skip` a model for which there is too little data is passed over and told of. Without
+    With `skip` a model for which there is too little data, or that fails, is passed over and told
+    of. Without
     `promote` the versions that passed the gate are no champions yet.
 
     Raises: TooLittleData, without `skip`; Refused, when a file of a champion was changed.
@@ -332,6 +347,16 @@ def _train_models(
                 raise
             sys.stderr.write(f"not trained: {error}\n")
             outcome.models[name] = {"refused": str(error)}
+            continue
+        except Refused:
+            raise
+        except Exception as error:  # a model may fail in any way
+            if not skip:
+                raise
+            stage, why = f"train_{name}", reason_of("train", error)
+            sys.stderr.write(f"{name} failed, the others go on: {why}\n")
+            outcome.failed[stage] = why
+            outcome.stages[stage] = StageCounts(stage, skipped=Counter({f"failed: {why}": 0}))
             continue
         if trained is not None:
             if trained.decision.promoted:
