@@ -166,6 +166,13 @@ def build_parser() -> argparse.ArgumentParser:
     query = verbs.add_parser("query", parents=[warehouse], help="SQL over the tables (DuckDB)")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    reproduce = verbs.add_parser(
+        "reproduce",
+        parents=[warehouse],
+        help="score as a run did, from the tables as it saw them, and compare bit for bit",
+    )
+    reproduce.add_argument("run", metavar="RUN_ID")
+    reproduce.add_argument("--workers", type=_positive, default=1, metavar="N")
     quarantine = verbs.add_parser("quarantine", help="list or replay refused inputs")
     actions = quarantine.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", parents=[warehouse], help="what is refused now")

@@ -2,8 +2,10 @@
 
 import dataclasses
 import datetime
+import getpass
 import importlib.metadata
 import json
+import os
 import secrets
 import time
 from collections import defaultdict
@@ -215,6 +217,7 @@ def runs_table(
     stages: Iterable[StageCounts],
     seconds: float,
     failed: Container[str] = (),
+    snapshots: Mapping[str, int | None] | None = None,
 ) -> pa.Table:
     """Rows of `runs`: one for each stage, or one without counts for a run that has none.
 
@@ -238,15 +241,26 @@ def runs_table(
             "skipped": sorted(stage.skipped.items()),
             "parameters": json.dumps(context.parameters, sort_keys=True, default=str),
             "versions": versions,
+            "ran_by": _account(),
+            "snapshots": [(name, n) for name, n in (snapshots or {}).items() if n is not None],
         }
         for stage in found
     ]
     return pa.Table.from_pylist(rows, schema=TABLES["runs"].schema)
 
 
+def _account() -> str:
+    """The name of the account that runs this; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status: str) -> None:
     """Publishes the outcome together with the run's own rows; a failed run only the latter."""
-    table = runs_table(context, status, outcome.stages.values(), context.seconds, outcome.failed)
+    stages = outcome.stages.values()
+    table = runs_table(context, status, stages, context.seconds, outcome.failed, warehouse.base)
     folder = f"{warehouse.folder}/clinical/runs/data/{context.run_id}"
     path = write_file(table, folder, "run")
     record = Change("runs", (), (path,))

@@ -19,7 +19,7 @@ from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes, summary
 from pipelines.runner import pipeline_options
 from transforms.counts import StageCounts
-from transforms.errors import Refused, TooLittleData, UsageError
+from transforms.errors import Refused, RunFailed, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
 from transforms.model_faults import reason_of
@@ -132,7 +132,12 @@ def _inputs(arguments: Arguments) -> Inputs:
 
 
 def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
-    return new_run(arguments.verb, day.date() if day else None, _parameters(arguments))
+    parameters = _parameters(arguments)
+    if day is not None:
+        parameters["as_of"] = day  # also where it was not given: the run can be done again
+    if getattr(arguments, "examples", None):
+        parameters["examples"] = len(arguments.examples)
+    return new_run(arguments.verb, day.date() if day else None, parameters)
 
 
 def _execute(
@@ -233,6 +238,19 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         ),
     )
     raise_failed(outcome)
+
+
+def _reproduce(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.reproduce import reproduce
+
+    warehouse = open_warehouse(arguments.warehouse)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    found = reproduce(warehouse, arguments.run, options)
+    for again in found:
+        print(again.describe())  # noqa: T201 - the verb's result
+    if not all(again.is_same for again in found):
+        raise RunFailed(f"run {arguments.run} could not be reproduced")
 
 
 def _query(arguments: Arguments, _beam: Sequence[str]) -> None:
@@ -450,6 +468,7 @@ _VERBS = {
     "nightly": _nightly,
     "score": _score,
     "query": _query,
+    "reproduce": _reproduce,
     "quarantine": _quarantine,
     "report": _report,
     "export-meds": _export_meds,
