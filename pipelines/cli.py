@@ -1,6 +1,7 @@
 """`nightrounds <verb>`: the command line.
 
-Exit status: 0 done; 1 failed, nothing published; 2 wrong usage; 3 refused, nothing published.
+Exit status: 0 done; 1 failed, nothing published but what the message leaves out (a model that
+failed does not stop the others); 2 wrong usage; 3 refused, nothing published.
 Modules that are slow to import are imported by the verbs that need them.
 """
 
@@ -165,6 +166,13 @@ def build_parser() -> argparse.ArgumentParser:
     query = verbs.add_parser("query", parents=[warehouse], help="SQL over the tables (DuckDB)")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
+    reproduce = verbs.add_parser(
+        "reproduce",
+        parents=[warehouse],
+        help="score as a run did, from the tables as it saw them, and compare bit for bit",
+    )
+    reproduce.add_argument("run", metavar="RUN_ID")
+    reproduce.add_argument("--workers", type=_positive, default=1, metavar="N")
     quarantine = verbs.add_parser("quarantine", help="list or replay refused inputs")
     actions = quarantine.add_subparsers(dest="action", required=True, metavar="ACTION")
     listing = actions.add_parser("list", parents=[warehouse], help="what is refused now")

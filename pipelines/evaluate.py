@@ -15,6 +15,7 @@ import model_defs
 from pipelines.score import ScoreRun, config_of, score
 from transforms.calibration import Calibration
 from transforms.definition import label_of, optional
+from transforms.errors import RunFailed
 from transforms.evaluation import Evaluation, beside_truth, evaluate_predictions, slice_groups
 from transforms.examples import example_schema, read_examples
 from transforms.inference import utc_without_zone
@@ -122,6 +123,8 @@ def evaluate_version(
     tables = ("predictions", "extractions")
     folders = {table: f"{folder}/{table}-{version.version}" for table in tables}
     result = score([version], examples, ScoreRun("evaluate", _DAY, folders), options)
+    if result.failed:
+        raise RunFailed(f"{version.model} {version.version}: {result.failed[version.model]}")
     files = [file.path for file in result.files if file.table == "predictions"]
     labelled = pl.DataFrame(read_examples(examples, example_schema(definition.FEATURES, label)))
     groups = slice_groups(labelled, optional(definition, "SLICES") or ())

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
-from pipelines.run import Outcome, RunContext, files_after
+from pipelines.execute import DEFAULT_MAX_QUARANTINED
+from pipelines.run import Outcome, RunContext, files_after, over_limit
 from pipelines.score import ScoreRun, score
 from transforms.bucket_tables import READ_BY_MODELS
 from transforms.errors import UsageError
@@ -84,26 +85,37 @@ def score_champions(
     as_of: datetime.datetime,
     since: datetime.datetime | None,
     options: PipelineOptions,
+    max_quarantined: float = DEFAULT_MAX_QUARANTINED,
 ) -> Outcome:
     """Predictions of those models, replacing what they said for the same day.
+
+    Of a model that fails, or refuses more of its examples than `max_quarantined`, nothing is
+    published and nothing replaced.
 
     Raises: as `pipelines.score.score`.
     """
     tables = ("predictions", "extractions")
     folders = {t: f"{warehouse.folder}/clinical/{t}/data/{context.run_id}" for t in tables}
     result = score(versions, source, ScoreRun(context.run_id, as_of, folders, since), options)
-    replaced = tuple((version.model, as_of.date()) for version in versions)
+    for model, stage in result.stages.items():
+        if over := over_limit(stage, max_quarantined):
+            result.set_aside(model, over)
+    for model, reason in result.failed.items():
+        sys.stderr.write(f"{model} failed, the others go on: {reason}\n")
+    whole = [version.model for version in versions if version.model not in result.failed]
+    replaced = tuple((model, as_of.date()) for model in whole)
     for model, number in result.unreadable.items():
         if number:
             sys.stderr.write(f"{model}: {number} image files could not be decoded\n")
     outcome = Outcome(
         stages={stage.stage: stage for stage in result.stages.values()},
-        predictions={version.model: 0 for version in versions},
+        predictions=dict.fromkeys(whole, 0),
+        failed={f"score_{model}": why for model, why in result.failed.items()},
     )
     for table in tables:
         before = sum(f.rows for f in warehouse.files(table) if f.partition in replaced)
         files = [file for file in result.files if file.table == table]
-        if files or before or table == "predictions":
+        if files or before or (table == "predictions" and whole):
             outcome.changes.append(Change(table, replaced, tuple(file.path for file in files)))
             outcome.rows_added[table] = sum(file.rows for file in files) - before
     for file in result.files:

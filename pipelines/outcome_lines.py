@@ -23,6 +23,8 @@ def print_outcome(context: RunContext, *, as_json: bool) -> Callable[[Outcome, s
             print(f"  {model}: " + describe_model(found))  # noqa: T201
         for model, rows in outcome.predictions.items():
             print(f"  predictions of {model}: {rows:,}")  # noqa: T201
+        for name, reason in outcome.failed.items():
+            print(f"  {name} failed: {reason}")  # noqa: T201
 
     return show
 

@@ -34,6 +34,47 @@ _NUMBERS = {
     *("utinyint", "usmallint", "uinteger", "ubigint", "float", "double", "decimal"),
 }
 _BOX_ESCAPES = str.maketrans({"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x00": "\\0"})
+# One row for each fact that a prediction of the entity could have read, back to the file it came
+# from. `known` tells the facts that the run saw from those that arrived, or changed, later.
+_LINEAGE_TABLES = {"predictions", "runs", "events", "images", "pairs", "counts", "sources"}
+_LINEAGE = """
+CREATE MACRO lineage(entity) AS TABLE
+WITH ran AS (
+    SELECT run_id, min(started) AS started, any_value(verb) AS verb,
+           any_value(ran_by) AS ran_by, any_value(parameters) AS parameters,
+           any_value(versions) AS versions, any_value(snapshots) AS snapshots
+    FROM runs GROUP BY run_id
+), facts AS (
+    SELECT 'events' AS fact_table, subject_id AS owner, false AS of_entity, time, code AS fact,
+           resource_type, resource_id, source_id, position, ingest_run FROM events
+    UNION ALL
+    SELECT 'images', subject_id, false, time, modality, 'instance', instance_id, source_id,
+           position, ingest_run FROM images
+    UNION ALL
+    SELECT 'pairs', pair_id, true, time, compound || ' / ' || target, 'pair', pair_id, source_id,
+           position, ingest_run FROM pairs
+    UNION ALL
+    SELECT 'counts', region_id, true, known, series || ' ' || region || ' ' || week, 'count',
+           region_id, source_id, position, ingest_run FROM counts
+)
+SELECT p.model, p.entity_type, p.entity_id, p.prediction_time, p.target_time, p.score, p.label,
+       p.input_hash, p.run_date, p.run_id, ran.verb, ran.started, ran.ran_by, ran.parameters,
+       ran.versions, p.model_version,
+       'models/' || p.model || '/' || p.model_version || '/model.json' AS model_file,
+       f.fact_table, f.time AS fact_time, f.fact, f.resource_type, f.resource_id,
+       f.ingest_run,
+       f.ingest_run = p.run_id OR coalesce(reading.started < ran.started, false) AS known,
+       s.uri, f.position, s.content_hash
+FROM predictions p
+LEFT JOIN ran USING (run_id)
+LEFT JOIN facts f
+  ON f.owner = CASE WHEN f.of_entity THEN p.entity_id ELSE p.subject_id END
+ AND (f.time IS NULL OR f.time < p.prediction_time)
+LEFT JOIN ran AS reading ON reading.run_id = f.ingest_run
+LEFT JOIN sources s ON s.source_id = f.source_id
+WHERE p.entity_id = entity
+ORDER BY p.run_id, p.model, p.target_time, f.fact_table, f.time, f.resource_id
+"""
 
 
 class OutputFormat(enum.StrEnum):
@@ -57,7 +98,8 @@ def _paths(paths: Iterable[str]) -> str:
 def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyConnection]:
     """Table name -> paths of its live Parquet files, as a locked DuckDB connection with views.
 
-    A table without files is an empty view with the columns of `schemas.TABLES`. Once it is
+    A table without files is an empty view with the columns of `schemas.TABLES`. Beside them
+    stands `lineage(entity_id)`, where the tables that it reads are given. Once it is
     yielded, the connection can read these files, spill to a temporary folder that goes with
     it, and do nothing else outside the process.
 
@@ -81,6 +123,8 @@ def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyC
                 )
             else:
                 connection.register(name, TABLES[name].schema.empty_table())
+        if set(files) >= _LINEAGE_TABLES:
+            connection.execute(_LINEAGE)
         readable = _paths(itertools.chain.from_iterable(files.values()))
         connection.execute(f"SET temp_directory = {_quote(folder)}")
         connection.execute(f"SET allowed_paths = {readable}")

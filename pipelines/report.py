@@ -38,6 +38,7 @@ class Stage:
     quarantined: int
     duplicate: int
     skipped: Mapping[str, int]
+    failed: bool = False
 
     @property
     def missing(self) -> int:
@@ -67,6 +68,11 @@ class Run:
     def quarantined(self) -> int:
         """Inputs refused, over all stages."""
         return sum(stage.quarantined for stage in self.stages)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Stages that failed in a run that was published without them: models."""
+        return tuple(stage.name for stage in self.stages if stage.failed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,18 +195,23 @@ def _reads(run: Run) -> bool:
 def _runs(connection: duckdb.DuckDBPyConnection) -> list[Run]:
     """Every run, the newest first, its stages in the order of their names."""
     stages: dict[str, list[Stage]] = {}
-    for run_id, name, read, written, refused, duplicate, skipped in connection.execute(
+    for run_id, name, read, written, refused, duplicate, skipped, status in connection.execute(
         """
-        SELECT run_id, stage, read, written, quarantined, duplicate, skipped
+        SELECT run_id, stage, read, written, quarantined, duplicate, skipped, status
         FROM runs ORDER BY run_id, stage
         """
     ).fetchall():
         reasons = dict(sorted((skipped or {}).items()))
-        stage = Stage(name, read, written, refused, duplicate, reasons)
+        failed = status == "failed"
+        stage = Stage(name, read, written, refused, duplicate, reasons, failed)
         stages.setdefault(run_id, []).append(stage)
     rows = connection.execute(
         """
-        SELECT run_id, any_value(verb), any_value(status), any_value(run_date),
+        SELECT run_id, any_value(verb),
+               -- a model that failed is a failed stage of a run that was published
+               CASE WHEN bool_or(status = 'published') THEN 'published'
+                    ELSE any_value(status) END,
+               any_value(run_date),
                any_value(started) AS started, coalesce(max(seconds), 0)
         FROM runs GROUP BY run_id ORDER BY started DESC, run_id DESC
         """

@@ -2,12 +2,14 @@
 
 import dataclasses
 import datetime
+import getpass
 import importlib.metadata
 import json
+import os
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -65,7 +67,7 @@ def new_run(
 
 @dataclasses.dataclass
 class Outcome:
-    """What a run did and has not published yet."""
+    """What a run did and has not published yet; `failed`: why, by stage of a model that failed."""
 
     changes: list[Change] = dataclasses.field(default_factory=list)
     stages: dict[str, StageCounts] = dataclasses.field(default_factory=dict)
@@ -73,6 +75,7 @@ class Outcome:
     predictions: dict[str, int] = dataclasses.field(default_factory=dict)
     models: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
     promoted: list[ModelVersion] = dataclasses.field(default_factory=list)
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __add__(self, other: "Outcome") -> "Outcome":
         """Both, as one publication."""
@@ -83,6 +86,7 @@ class Outcome:
             {**self.predictions, **other.predictions},
             {**self.models, **other.models},
             self.promoted + other.promoted,
+            {**self.failed, **other.failed},
         )
 
 
@@ -179,13 +183,19 @@ def check_outcome(outcome: Outcome, max_quarantined: float) -> None:
     """
     for stage in outcome.stages.values():
         stage.check()
-        limit = max(MIN_REFUSAL, max_quarantined * stage.read)
-        if stage.quarantined > limit:
-            raise Refused(
-                f"{stage.stage}: {stage.quarantined} of {stage.read} inputs were refused, "
-                f"more than the limit of {limit:.0f} (--max-quarantined {max_quarantined}); "
-                "nothing was published" + _reasons(outcome)
-            )
+        if over := over_limit(stage, max_quarantined):
+            raise Refused(f"{stage.stage}: {over}; nothing was published" + _reasons(outcome))
+
+
+def over_limit(stage: StageCounts, max_quarantined: float) -> str | None:
+    """How far a stage is past the limit of refused inputs; None where it is not."""
+    limit = max(MIN_REFUSAL, max_quarantined * stage.read)
+    if stage.quarantined <= limit:
+        return None
+    return (
+        f"{stage.quarantined} of {stage.read} inputs were refused, "
+        f"more than the limit of {limit:.0f} (--max-quarantined {max_quarantined})"
+    )
 
 
 def _reasons(outcome: Outcome) -> str:
@@ -202,9 +212,17 @@ def _reasons(outcome: Outcome) -> str:
 
 
 def runs_table(
-    context: RunContext, status: str, stages: Iterable[StageCounts], seconds: float
+    context: RunContext,
+    status: str,
+    stages: Iterable[StageCounts],
+    seconds: float,
+    failed: Container[str] = (),
+    snapshots: Mapping[str, int | None] | None = None,
 ) -> pa.Table:
-    """Rows of `runs`: one for each stage, or one without counts for a run that has none."""
+    """Rows of `runs`: one for each stage, or one without counts for a run that has none.
+
+    Stages that `failed` are so whatever became of the run.
+    """
     found = list(stages) or [StageCounts(context.verb)]
     versions = [(name, importlib.metadata.version(name)) for name in _DISTRIBUTIONS]
     rows = [
@@ -213,7 +231,7 @@ def runs_table(
             "run_id": context.run_id,
             "verb": context.verb,
             "stage": stage.stage,
-            "status": status,
+            "status": "failed" if stage.stage in failed else status,
             "started": context.started,
             "seconds": seconds,
             "read": stage.read,
@@ -223,15 +241,26 @@ def runs_table(
             "skipped": sorted(stage.skipped.items()),
             "parameters": json.dumps(context.parameters, sort_keys=True, default=str),
             "versions": versions,
+            "ran_by": _account(),
+            "snapshots": [(name, n) for name, n in (snapshots or {}).items() if n is not None],
         }
         for stage in found
     ]
     return pa.Table.from_pylist(rows, schema=TABLES["runs"].schema)
 
 
+def _account() -> str:
+    """The name of the account that runs this; its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status: str) -> None:
     """Publishes the outcome together with the run's own rows; a failed run only the latter."""
-    table = runs_table(context, status, outcome.stages.values(), context.seconds)
+    stages = outcome.stages.values()
+    table = runs_table(context, status, stages, context.seconds, outcome.failed, warehouse.base)
     folder = f"{warehouse.folder}/clinical/runs/data/{context.run_id}"
     path = write_file(table, folder, "run")
     record = Change("runs", (), (path,))
@@ -253,4 +282,5 @@ def summary(context: RunContext, outcome: Outcome, status: str) -> dict[str, obj
         "tables": outcome.rows_added,
         "predictions": outcome.predictions,
     }
-    return {**found, "models": outcome.models} if outcome.models else found
+    more = {"models": outcome.models, "failed": outcome.failed}
+    return {**found, **{name: value for name, value in more.items() if value}}

@@ -24,6 +24,7 @@ from transforms.examples import check_example_files, example_schema
 from transforms.inference import Inferred, ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
+from transforms.model_faults import FAILED
 from transforms.prediction_rows import Provenance
 from transforms.registry import MODEL, ModelVersion, verify
 from transforms.write_predictions import WritePredictions
@@ -59,12 +60,25 @@ class ScoreResult:
     """The files, and the counts of each model as a stage `score_<model>`.
 
     `unreadable` counts image files that could not be decoded, by model; their studies were
-    scored without them where another image was left.
+    scored without them where another image was left. `failed` says why a model failed; there are
+    no files of it, and its stage counts what it read as skipped.
     """
 
     files: list[PredictionFile]
     stages: dict[str, StageCounts]
     unreadable: dict[str, int]
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def set_aside(self, model: str, reason: str) -> None:
+        """Takes a model that failed out: its files go, and what it read is skipped."""
+        gone = [file for file in self.files if file.model == model]
+        self.files[:] = [file for file in self.files if file.model != model]
+        if gone:
+            FileSystems.delete([file.path for file in gone])
+        stage = self.stages[model]
+        stage.written = stage.quarantined = 0
+        stage.skipped[f"failed: {reason}"] += stage.read - stage.accounted
+        self.failed[model] = reason
 
 
 def score(
@@ -74,6 +88,8 @@ def score(
     options: PipelineOptions,
 ) -> ScoreResult:
     """Scores the examples of every version's model; the files' hashes are verified before.
+
+    A model that fails, in a worker that lives on, does not stop the others.
 
     `source` is the warehouse's buckets, or Parquet files with the keys and features of the
     examples of a single model.
@@ -169,15 +185,22 @@ def _result(versions: Sequence[ModelVersion], entries: list[list[Any]]) -> Score
     stages = {version.model: StageCounts(f"score_{version.model}") for version in versions}
     unreadable = {version.model: 0 for version in versions}
     files = []
+    faults: dict[str, str] = {}
     for kind, model, *rest in entries:
         if kind == "file":
             files.append(PredictionFile(model, *rest))
+            continue
+        if kind == FAILED:
+            faults[model] = min(rest[0], faults.get(model, rest[0]))
             continue
         field, reason, number = rest
         if field == "unreadable":
             unreadable[model] += number
         elif number:
             stages[model].add(Count(stages[model].stage, field, reason), number)
+    result = ScoreResult(files, stages, unreadable)
+    for model, reason in sorted(faults.items()):
+        result.set_aside(model, reason)
     for stage in stages.values():
         stage.check()
-    return ScoreResult(files, stages, unreadable)
+    return result

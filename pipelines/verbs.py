@@ -4,6 +4,7 @@ import argparse
 import datetime
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
-from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute
+from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
 from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
 from pipelines.runner import pipeline_options
-from transforms.errors import Refused, TooLittleData, UsageError
+from transforms.counts import StageCounts
+from transforms.errors import Refused, RunFailed, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
 from transforms.key_check import check_key
 from transforms.keys import load_keys
+from transforms.model_faults import reason_of
 from transforms.native_logs import load_tensorflow
 from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
@@ -67,7 +70,12 @@ def _inputs(arguments: Arguments) -> Inputs:
 
 
 def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
-    return new_run(arguments.verb, day.date() if day else None, _parameters(arguments))
+    parameters = _parameters(arguments)
+    if day is not None:
+        parameters["as_of"] = day  # also where it was not given: the run can be done again
+    if getattr(arguments, "examples", None):
+        parameters["examples"] = len(arguments.examples)
+    return new_run(arguments.verb, day.date() if day else None, parameters)
 
 
 def _execute(
@@ -131,7 +139,14 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             sys.stderr.write("no model is trained yet: nothing is scored\n")
             return found
         return found + score_champions(
-            context, warehouse, versions, buckets, as_of, arguments.since, options
+            context,
+            warehouse,
+            versions,
+            buckets,
+            as_of,
+            arguments.since,
+            options,
+            arguments.max_quarantined,
         )
 
     outcome = _execute(arguments, context, warehouse, work)
@@ -139,6 +154,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         promote(version)
     output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
     _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+    raise_failed(outcome)
 
 
 def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -155,7 +171,7 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     source = arguments.examples or buckets_of(warehouse)
-    _execute(
+    outcome = _execute(
         arguments,
         context,
         warehouse,
@@ -163,6 +179,20 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             context, warehouse, versions, source, as_of, arguments.since, options
         ),
     )
+    raise_failed(outcome)
+
+
+def _reproduce(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
+    load_tensorflow()
+    from pipelines.reproduce import reproduce
+
+    warehouse = open_warehouse(arguments.warehouse)
+    options = pipeline_options(arguments.workers, beam_arguments)
+    found = reproduce(warehouse, arguments.run, options)
+    for again in found:
+        print(again.describe())  # noqa: T201 - the verb's result
+    if not all(again.is_same for again in found):
+        raise RunFailed(f"run {arguments.run} could not be reproduced")
 
 
 def _query(arguments: Arguments, _beam: Sequence[str]) -> None:
@@ -241,7 +271,7 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             raise Refused("there is too little data to train any model; see above")
         return found
 
-    _execute(arguments, context, warehouse, work)
+    raise_failed(_execute(arguments, context, warehouse, work))
 
 
 def _train_models(
@@ -257,7 +287,8 @@ def _train_models(
 ) -> Outcome:
     """One more version of each model, in the order of the names.
 
-    With `skip` a model for which there is too little data is passed over and told of. Without
+    With `skip` a model for which there is too little data, or that fails, is passed over and told
+    of. Without
     `promote` the versions that passed the gate are no champions yet.
 
     Raises: TooLittleData, without `skip`; Refused, when a file of a champion was changed.
@@ -277,6 +308,16 @@ def _train_models(
                 raise
             sys.stderr.write(f"not trained: {error}\n")
             outcome.models[name] = {"refused": str(error)}
+            continue
+        except Refused:
+            raise
+        except Exception as error:  # a model may fail in any way
+            if not skip:
+                raise
+            stage, why = f"train_{name}", reason_of("train", error)
+            sys.stderr.write(f"{name} failed, the others go on: {why}\n")
+            outcome.failed[stage] = why
+            outcome.stages[stage] = StageCounts(stage, skipped=Counter({f"failed: {why}": 0}))
             continue
         if trained is not None:
             if trained.decision.promoted:
@@ -370,6 +411,7 @@ _VERBS = {
     "nightly": _nightly,
     "score": _score,
     "query": _query,
+    "reproduce": _reproduce,
     "quarantine": _quarantine,
     "report": _report,
     "export-meds": _export_meds,

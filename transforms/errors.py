@@ -6,6 +6,7 @@ NightroundsError
 ├── Refused           a limit stops publication                    exit status 3
 │   └── TooLittleData too few examples to train a model
 ├── RunFailed         a machine or an invariant failed             exit status 1
+├── ModelFailed       a model failed; the others were published    exit status 1
 └── InputError        one input cannot be used: it is quarantined
     ├── WrongVersion  a resource of another FHIR version
     └── Unresolved    a reference that leads nowhere
@@ -33,6 +34,10 @@ class TooLittleData(Refused):
 
 class RunFailed(NightroundsError):
     """The run cannot go on; nothing was published."""
+
+
+class ModelFailed(NightroundsError):
+    """Models of the run failed and nothing of them was published; the rest of the run was."""
 
 
 class InputError(NightroundsError):

@@ -1,7 +1,9 @@
 """Record batches of examples -> what an estimator says, through Beam's RunInference, -> rows.
 
 One element is one record batch, in and out. A batch that does not fit into memory is halved and
-tried again; one that a bad row spoils is halved until that row stands alone and is refused.
+tried again; one that a bad row spoils is halved until that row stands alone and is refused. A row
+that alone does not fit is refused too; a few of them in one batch, and the model has failed. An
+estimator that fails says so in place of its outputs, and is asked no more by that process.
 
 Source: https://beam.apache.org/documentation/ml/about-ml/
 """
@@ -25,6 +27,7 @@ from transforms.calibration import (
     with_interval,
 )
 from transforms.examples import batches_of, owners
+from transforms.model_faults import reason_of
 from transforms.prediction_rows import (
     Outputs,
     Predictions,
@@ -35,6 +38,9 @@ from transforms.prediction_rows import (
 from transforms.preprocess import quiet_tensorflow
 from transforms.registry import ModelVersion, local_copy
 from transforms.tensors import encode_text, label_values
+
+_TOO_LARGE = "does not fit into memory"
+_MOST_TOO_LARGE = 10  # rows of a batch; more tell of the machine, not of the rows
 
 KERAS = "keras"
 FOREST = "forest"
@@ -64,10 +70,14 @@ class Scoring:
 
 
 class Inferred(NamedTuple):
-    """Parts of a batch, their text encoded, with what the estimator says; and rows it refused."""
+    """Parts of a batch, their text encoded, with what the estimator says; and rows it refused.
+
+    `failed` says why there are none, where the estimator failed.
+    """
 
     parts: list[tuple[pa.RecordBatch, Outputs]]
     refused: Counter[str]
+    failed: str | None = None
 
     @property
     def nbytes(self) -> int:
@@ -135,16 +145,20 @@ def predict_parts(
 ) -> Iterator[tuple[pa.RecordBatch, Outputs]]:
     """A batch -> its parts with their outputs; in one part, where nothing goes wrong.
 
-    Raises: tf.errors.ResourceExhaustedError, when a single row does not fit into memory.
+    Raises: tf.errors.ResourceExhaustedError or MemoryError, when more than a few rows do not
+    fit into memory each by itself.
     """
     import tensorflow as tf
 
     try:
         yield batch, estimator.predict(batch)
         return
-    except tf.errors.ResourceExhaustedError:
+    except (tf.errors.ResourceExhaustedError, MemoryError):
         if batch.num_rows == 1:
-            raise
+            refused[_TOO_LARGE] += 1
+            if refused[_TOO_LARGE] > _MOST_TOO_LARGE:
+                raise
+            return
     except tf.errors.InvalidArgumentError as error:
         if batch.num_rows == 1:
             refused[type(error).__name__] += 1
@@ -184,16 +198,27 @@ def calibrate(scoring: Scoring, tuning: pa.Table) -> Calibration:
     return calibrate_classes(said[known], truth[known], owner[known])
 
 
-class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Estimator]):
+@dataclasses.dataclass
+class Loaded:
+    """An estimator in a worker process, or why it failed: it is not asked again then."""
+
+    estimator: Estimator | None
+    failed: str | None = None
+
+
+class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Loaded]):
     """Handler of RunInference whose elements are record batches of keys and features."""
 
     def __init__(self, scoring: Scoring) -> None:
         super().__init__()
         self._scoring = scoring
 
-    def load_model(self) -> Estimator:
+    def load_model(self) -> Loaded:
         """Loads the version once for each worker process."""
-        return load_estimator(self._scoring)
+        try:
+            return Loaded(load_estimator(self._scoring))
+        except Exception as error:  # a model may fail in any way
+            return Loaded(None, reason_of("load", error))
 
     def should_skip_batching(self) -> bool:
         """A record batch is a batch already."""
@@ -202,12 +227,17 @@ class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Estimator]):
     def run_inference(
         self,
         batch: pa.RecordBatch,
-        model: Estimator,
+        model: Loaded,
         inference_args: dict[str, Any] | None = None,
     ) -> list[Inferred]:
         """The one Inferred of a record batch."""
         del inference_args
-        return [infer(model, batch, self._scoring.features)]
+        if model.estimator is not None and model.failed is None:
+            try:
+                return [infer(model.estimator, batch, self._scoring.features)]
+            except Exception as error:  # a model may fail in any way
+                model.failed = reason_of("predict", error)
+        return [Inferred([], Counter(), model.failed)]
 
     def get_num_bytes(self, batch: pa.RecordBatch) -> int:
         """Bytes of the batch; the inherited way would pickle it."""

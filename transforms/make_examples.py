@@ -3,7 +3,7 @@
 import dataclasses
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -27,6 +27,7 @@ from transforms.examples import (
     read_examples,
     with_optional,
 )
+from transforms.model_faults import set_aside
 from transforms.pixel_files import DicomPixels
 from transforms.sources import open_binary
 from transforms.splits import SPLITS, GivenSplits
@@ -52,11 +53,24 @@ class _Making:
     as_of: datetime.datetime
     since: datetime.datetime | None
 
-    def gather(self, tables: Tables) -> Tables:
-        found: Tables = optional(self.definition, "gather")(tables, self.as_of, self.config)
-        return found
+    def of_bucket(self, tables: Tables, sources: Sequence[str]) -> Iterator[Any]:
+        """Its examples, or what it gathers of the bucket, tagged."""
+        model, gather = model_name(self.definition), optional(self.definition, "gather")
+        if gather is None:
+            yield from set_aside(model, "examples", self._outputs(tables, DicomPixels(sources)))
+        else:
+            yield from set_aside(model, "gather", self._gathered(gather, tables.seen_by(model)))
 
-    def outputs(self, tables: Tables, pixels: DicomPixels) -> Iterator[Any]:
+    def of_gathered(self, tables: Tables) -> Iterator[Any]:
+        """Examples of what was gathered, tagged."""
+        model = model_name(self.definition)
+        yield from set_aside(model, "examples", self._outputs(tables, DicomPixels([])))
+
+    def _gathered(self, gather: Callable[..., Tables], tables: Tables) -> Iterator[Any]:
+        part = gather(tables, self.as_of, self.config)
+        yield beam.pvalue.TaggedOutput(_GATHERED, (model_name(self.definition), to_ipc(part)))
+
+    def _outputs(self, tables: Tables, pixels: DicomPixels) -> Iterator[Any]:
         """Counts, and record batches of keys and features tagged by model."""
         model = model_name(self.definition)
         table = make_examples(
@@ -84,12 +98,7 @@ class _ReadBucket(beam.DoFn):
     def process(self, bucket: int) -> Iterator[Any]:
         tables = read_tables(self.buckets.files[bucket], with_labels=False)
         for making in self.making:
-            model = model_name(making.definition)
-            if optional(making.definition, "gather") is None:
-                yield from making.outputs(tables, DicomPixels(self.buckets.sources))
-            else:
-                part = making.gather(tables.seen_by(model))
-                yield beam.pvalue.TaggedOutput(_GATHERED, (model, to_ipc(part)))
+            yield from making.of_bucket(tables, self.buckets.sources)
 
 
 class _ExamplesOfGathered(beam.DoFn):
@@ -100,7 +109,7 @@ class _ExamplesOfGathered(beam.DoFn):
 
     def process(self, element: tuple[str, Iterable[Mapping[str, bytes]]]) -> Iterator[Any]:
         model, parts = element
-        yield from self.making[model].outputs(from_ipc(parts), DicomPixels([]))
+        yield from self.making[model].of_gathered(from_ipc(parts))
 
 
 _GATHERED = "gathered"

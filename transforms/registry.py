@@ -125,11 +125,16 @@ def _write(path: str, data: bytes) -> None:
 
 
 def verify(version: ModelVersion) -> None:
-    """Compares every file with the manifest.
+    """Compares every file with the manifest: a SavedModel is code, and runs as whoever scores.
 
-    Raises: Refused, when a file is missing or is not what was trained, naming it.
+    Raises: Refused, when a file is missing, was added or is not what was trained, naming it.
     """
-    for name, expected in version.read_json(MANIFEST)["sha256"].items():
+    hashes = version.read_json(MANIFEST)["sha256"]
+    for name in sorted(_names(version.folder) - {MANIFEST, *hashes}):
+        raise Refused(
+            f"{version.model} {version.version}: {name} was added after training; take it away"
+        )
+    for name, expected in hashes.items():
         path = version.file(name)
         if not FileSystems.exists(path):
             raise Refused(f"{version.model} {version.version}: {name} is missing")
@@ -138,6 +143,18 @@ def verify(version: ModelVersion) -> None:
                 f"{version.model} {version.version}: {name} was changed after training; "
                 "train again, or restore the file"
             )
+
+
+def _names(folder: str) -> set[str]:
+    """Everything below a folder that is no folder, by relative path; links too."""
+    if "://" in folder:
+        found = FileSystems.match([f"{folder}/**"])[0].metadata_list
+        return {file.path.removeprefix(f"{folder}/") for file in found}
+    return {
+        str(path.relative_to(folder))
+        for path in Path(folder).rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
 
 
 def local_copy(version: ModelVersion) -> str:

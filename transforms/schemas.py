@@ -146,6 +146,12 @@ RUNS = pa.schema(
         _field("skipped", pa.map_(pa.string(), pa.int64()), "of these, left out, by reason"),
         _field("parameters", pa.string(), "JSON of the arguments, no secrets, no paths"),
         _field("versions", pa.map_(pa.string(), pa.string()), "versions of the libraries"),
+        _field("ran_by", pa.string(), "account of the operating system that ran it"),
+        _field(
+            "snapshots",
+            pa.map_(pa.string(), pa.int64()),
+            "Iceberg snapshot of each table that the run began from",
+        ),
     ]
 )
 

@@ -75,6 +75,17 @@ class Warehouse:
     def __post_init__(self) -> None:
         self.base.update({name: self._snapshot_id(name) for name in TABLES})
 
+    def seen_by(self, run_id: str, began: Mapping[str, int]) -> "Warehouse":
+        """The tables as a run made and saw them: what it published, else what it `began` from."""
+        base: dict[str, int | None] = {}
+        seen = dataclasses.replace(self, base=base)
+        for name, table in TABLES.items():
+            iceberg = self._load(table)
+            snapshots = iceberg.snapshots() if iceberg else []
+            own = [s.snapshot_id for s in snapshots if _published_by(s) == run_id]
+            base[name] = own[-1] if own else began.get(name)
+        return seen
+
     def files(self, table: str) -> list[LiveFile]:
         """The files of the table's current snapshot, by path."""
         iceberg = self._load(TABLES[table])

@@ -15,6 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.batches import in_global_window
 from transforms.inference import Inferred, Scoring, make_rows
+from transforms.model_faults import failed, reason_of
 
 FILE_ROWS = 4_000_000
 BATCH_ROWS = 65_536
@@ -65,7 +66,8 @@ _REPEATED = [
 
 
 class _WritePredictions(beam.DoFn):
-    """Inferred -> manifest entries: `["file", model, table, path, rows]` and `["count", …]`.
+    """Inferred -> manifest entries: `["file", model, table, path, rows]`, `["count", …]`, and
+    `["failed", model, reason]`, after which the others do not count.
 
     Rows are made and written in a thread, while the estimator is at the next batch.
     """
@@ -88,6 +90,7 @@ class _WritePredictions(beam.DoFn):
         self.writers: dict[str, _Writer] = {}
         self.files: list[list[Any]] = []
         self.refused: Counter[str] = Counter()
+        self.failed: str | None = None
         self.written = 0
         self.last = None
 
@@ -100,7 +103,14 @@ class _WritePredictions(beam.DoFn):
             self.last.result()
 
     def _take(self, inferred: Inferred) -> None:
-        scored = make_rows(inferred, self.scoring)
+        self.failed = self.failed or inferred.failed
+        if self.failed:
+            return
+        try:
+            scored = make_rows(inferred, self.scoring)
+        except Exception as error:  # a model may fail in any way
+            self.failed = reason_of("to_predictions", error)
+            return
         self.refused += scored.refused
         self._write("predictions", scored.rows)
         self.written += scored.rows.num_rows
@@ -122,7 +132,8 @@ class _WritePredictions(beam.DoFn):
             self._close(name)
         counts = [["count", self.model, "written", "", self.written]]
         counts += [["count", self.model, "quarantined", why, n] for why, n in self.refused.items()]
-        yield from in_global_window(iter([*self.files, *counts]))
+        faults = [failed(self.model, self.failed)] if self.failed else []
+        yield from in_global_window(iter([*self.files, *counts, *faults]))
 
     def _close(self, name: str) -> None:
         writer = self.writers.pop(name)

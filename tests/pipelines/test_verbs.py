@@ -53,6 +53,20 @@ def test_a_model_that_is_named_must_be_trainable(trainable):
         train(["a", "b"], skip=False)
 
 
+def test_all_trains_the_others_where_one_fails(monkeypatch, capsys):
+    def fails(*_, **__):
+        raise ValueError("of a patient")
+
+    monkeypatch.setattr(training, "train", fails)
+    found = train(["a", "b"], skip=True)
+    assert list(found.failed) == ["train_a", "train_b"]
+    assert found.failed["train_a"].startswith("train: ValueError at test_verbs.py:")
+    assert found.stages["train_a"].skipped == {f"failed: {found.failed['train_a']}": 0}
+    assert "of a patient" not in capsys.readouterr().err
+    with pytest.raises(ValueError, match="of a patient"):
+        train(["a"], skip=False)
+
+
 def test_a_champion_that_was_changed_is_passed_over_by_nobody(monkeypatch):
     def changed(*_, **__):
         raise Refused("a v1: model.json was changed after training")

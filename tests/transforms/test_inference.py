@@ -13,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipelines.runner import pipeline_options
 from tests.builders import SCORING
 from transforms import inference
-from transforms.inference import ScoreBatches, infer, make_rows
+from transforms.inference import Loaded, ScoreBatches, infer, make_rows
 from transforms.prediction_rows import Outputs
 from transforms.schemas import EXTRACTIONS
 
@@ -71,11 +71,44 @@ def test_a_batch_that_does_not_fit_is_halved():
     assert found.refused == Counter()
 
 
-def test_a_single_row_that_does_not_fit_is_a_fault_of_the_machine():
+def test_a_single_row_that_does_not_fit_is_refused():
+    found = score_batch(FakeEstimator(capacity=0), batch([1]))
+    assert found.rows.num_rows == 0
+    assert found.refused == {"does not fit into memory": 1}
+
+
+def test_more_than_a_few_rows_that_do_not_fit_are_a_fault():
     import tensorflow as tf
 
+    assert score_batch(FakeEstimator(capacity=0), batch(range(10))).refused.total() == 10
+    estimator = FakeEstimator(capacity=0)
     with pytest.raises(tf.errors.ResourceExhaustedError):
-        score_batch(FakeEstimator(capacity=0), batch([1]))
+        score_batch(estimator, batch(range(1000)))
+    assert len(estimator.calls) < 40
+
+
+def test_memory_of_the_machine_counts_too():
+    class Full(FakeEstimator):
+        def predict(self, found):
+            if found.num_rows > 1:
+                raise MemoryError
+            return super().predict(found)
+
+    assert score_batch(Full(), batch([1, 2, 3])).rows["score"].to_pylist() == [2, 4, 6]
+
+
+def test_an_estimator_that_fails_is_asked_no_more():
+    class Broken(FakeEstimator):
+        def predict(self, found):
+            self.calls.append(found.num_rows)
+            raise ValueError("of a patient")
+
+    handler, loaded = ScoreBatches(SCORING), Loaded(Broken())
+    for _ in range(2):
+        (inferred,) = handler.run_inference(batch([1, 2]), loaded)
+        assert inferred.parts == []
+        assert inferred.failed.startswith("predict: ValueError at test_inference.py:")
+    assert loaded.estimator.calls == [2]
 
 
 def test_a_bad_row_costs_one_row():

@@ -41,6 +41,35 @@ def test_a_changed_or_missing_file_is_named(version, tmp_path):
         registry.verify(version)
 
 
+def test_an_added_file_is_named(version, tmp_path):
+    folder = tmp_path / "models/readmission/v1"
+    (folder / "saved_model" / "assets").mkdir()  # an empty folder is nothing
+    registry.verify(version)
+    added = folder / "saved_model" / "custom_ops.so"
+    added.write_bytes(b"")
+    with pytest.raises(Refused, match=r"saved_model/custom_ops\.so was added after training"):
+        registry.verify(version)
+    added.unlink()
+    (folder / "more").symlink_to(tmp_path)
+    with pytest.raises(Refused, match="more was added"):
+        registry.verify(version)
+
+
+def test_an_added_file_of_an_object_store_is_named(version, tmp_path, monkeypatch):
+    folder = str(tmp_path / "models/readmission/v1")
+    remote = registry.ModelVersion("readmission", "v1", f"file://{folder}")
+    match = registry.FileSystems.match
+
+    def remote_match(patterns):
+        (found,) = match([pattern.removeprefix("file://") for pattern in patterns])
+        for file in found.metadata_list:
+            file.path = f"file://{file.path}"
+        return [found]
+
+    monkeypatch.setattr(registry.FileSystems, "match", remote_match)
+    assert registry._names(remote.folder) == {"MANIFEST.json", "model.json", "saved_model/weights"}
+
+
 def test_there_is_no_champion_before_the_first(version, tmp_path):
     models = str(tmp_path / "models")
     assert registry.champion(models, "readmission") is None

@@ -29,7 +29,7 @@ def inferred(rows, refused=0):
     return Inferred([(batch, outputs)], Counter({"bad": refused}) if refused else Counter())
 
 
-def write(batches, folder):
+def written(batches, folder):
     path = str(folder / "manifest.json")
     with beam.Pipeline(options=pipeline_options()) as pipeline:
         (
@@ -40,7 +40,11 @@ def write(batches, folder):
             )
             | WriteManifest(path)
         )
-    entries = read_manifest(path)
+    return read_manifest(path)
+
+
+def write(batches, folder):
+    entries = written(batches, folder)
     return [e for e in entries if e[0] == "file"], [e for e in entries if e[0] == "count"]
 
 
@@ -64,9 +68,20 @@ def test_no_rows_give_no_file(tmp_path):
     assert found == [["count", "m", "quarantined", "bad", 1], ["count", "m", "written", "", 0]]
 
 
-def test_a_fault_of_the_model_is_a_fault_of_the_run(tmp_path):
+def test_a_fault_of_the_model_is_told_of(tmp_path):
     nothing_said = Inferred([(inferred(2).parts[0][0], Outputs({}))], Counter())
-    with pytest.raises(KeyError):
-        write([nothing_said], tmp_path)
-    with pytest.raises(KeyError):
-        write([nothing_said, inferred(1)], tmp_path)
+    for batches in ([nothing_said], [nothing_said, inferred(1)]):
+        entries = written(batches, tmp_path)
+        (why,) = [reason for kind, _, reason in (e[:3] for e in entries) if kind == "failed"]
+        assert why.startswith("to_predictions: KeyError at ")
+    said_before = Inferred([], Counter(), "predict: ValueError")
+    assert ["failed", "m", "predict: ValueError"] in written([inferred(1), said_before], tmp_path)
+
+
+def test_a_fault_of_the_disk_is_a_fault_of_the_run(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space")
+
+    monkeypatch.setattr(write_predictions, "_Writer", full)
+    with pytest.raises(OSError, match="no space"):
+        written([inferred(1)], tmp_path)
