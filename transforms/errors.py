@@ -7,6 +7,7 @@ NightroundsError
 │   └── TooLittleData too few examples to train a model
 ├── RunFailed         a machine or an invariant failed             exit status 1
 └── InputError        one input cannot be used: it is quarantined
+    ├── OverLimit     larger than an option allows
     ├── WrongVersion  a resource of another FHIR version
     └── Unresolved    a reference that leads nowhere
 ```
@@ -37,6 +38,10 @@ class RunFailed(NightroundsError):
 
 class InputError(NightroundsError):
     """One input (a resource, a DICOM file) cannot be used and goes to quarantine."""
+
+
+class OverLimit(InputError):
+    """Larger than one of the limits; the message names its option."""
 
 
 class WrongVersion(InputError):
