@@ -16,7 +16,7 @@ from transforms.batches import (
     to_ipc,
 )
 from transforms.counts import Count
-from transforms.errors import OverLimit
+from transforms.errors import InputError, OverLimit
 from transforms.fhir.reader import FhirReader
 from transforms.fhir.rows import FhirRows
 from transforms.fhir.validation import Validation
@@ -111,9 +111,14 @@ class _ReadFhir(beam.DoFn):
             return
         with sources.open_part(part, self.limits) as content:
             head = content.stream.read(BLOCK_BYTES)
+            if sources.is_gzip(head):
+                raise InputError("gzip within a gzip")
             start = head.removeprefix(BOM)
             first = start[_BLANK.match(start).end() :][:1]  # type: ignore[union-attr]
-            if has_ndjson_name(unit.name) or looks_like_ndjson(head):
+            if not first and len(head) < BLOCK_BYTES:
+                self._note_source(unit, head)
+                self._skip("empty file")
+            elif has_ndjson_name(unit.name) or looks_like_ndjson(head):
                 self._note_source(unit, head if len(head) < BLOCK_BYTES else content.head)
                 for data, offset in whole_lines(content.stream, longest, head):
                     self._read_lines(data, source_id, offset)
@@ -124,10 +129,7 @@ class _ReadFhir(beam.DoFn):
             else:
                 data = sources.read_whole(content.stream, self.limits, head)
                 self._note_source(unit, data)
-                if first:
-                    self.reader.read_json(data, source_id, self.rows)
-                else:
-                    self._skip("empty file")
+                self.reader.read_json(data, source_id, self.rows)
                 yield
 
     def _read_lines(self, data: bytes, source_id: int, offset: int) -> None:
