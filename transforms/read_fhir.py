@@ -74,6 +74,7 @@ class _ReadFhir(beam.DoFn):
         self.noted = False
 
     def process(self, unit: Unit) -> Iterator[object]:
+        self.noted = False
         try:
             for part in sources.parts(unit, self.limits):
                 yield from self._read_part(part)

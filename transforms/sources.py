@@ -211,6 +211,8 @@ def open_part(part: Part, limits: Limits) -> Iterator[Content]:
     Raises: what is in UNREADABLE, also from the stream.
     """
     with _open_packed(part) as packed:
+        if part.info is None:
+            _check_size(packed, part.unit)
         head = packed.read(HASHED_BYTES)
         packed.seek(0)
         if is_zip(head):
@@ -228,9 +230,7 @@ def open_part(part: Part, limits: Limits) -> Iterator[Content]:
 
 def _open_packed(part: Part) -> BinaryIO:
     if part.archive is None or part.info is None:
-        file = open_binary(part.unit.uri)
-        _check_size(file, part.unit)
-        return file
+        return open_binary(part.unit.uri)
     if part.is_second:
         raise InputError("second member of that name in the zip")
     return open_member(part.archive, part.info)
