@@ -6,6 +6,7 @@ Modules that are slow to import are imported by the verbs that need them.
 """
 
 import argparse
+import dataclasses
 import datetime
 import os
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from transforms.errors import NightroundsError, Refused, UsageError
+from transforms.limits import Limits, option_of, parse_size
 
 EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
 
@@ -44,6 +46,24 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return value
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1000, 64M or 2G") from None
+
+
+def _limits() -> argparse.ArgumentParser:
+    """One option for each limit of what is read."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("limits", "what is over one of them is quarantined")
+    for field in dataclasses.fields(Limits):
+        group.add_argument(
+            option_of(field.name), type=_size, metavar="N", help=f"default {field.default:,}"
+        )
+    return parser
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -118,8 +138,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = verbs.add_parser("demo", parents=[running], help="a small simulated hospital")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
+    limits = _limits()
     verbs.add_parser(
-        "ingest", parents=[warehouse, running, reading], help="FHIR and DICOM -> warehouse"
+        "ingest", parents=[warehouse, running, reading, limits], help="FHIR and DICOM -> warehouse"
     )
     train = verbs.add_parser(
         "train", parents=[models, warehouse, running, as_of, splits], help="train models"
@@ -152,7 +173,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     nightly = verbs.add_parser(
         "nightly",
-        parents=[warehouse, running, reading, as_of, since],
+        parents=[warehouse, running, reading, as_of, since, limits],
         help="ingest, score every champion, report",
     )
     nightly.add_argument("-o", "--output", type=Path, metavar="FILE", help="of the report")
@@ -178,7 +199,9 @@ def build_parser() -> argparse.ArgumentParser:
     listing = actions.add_parser("list", parents=[warehouse], help="what is refused now")
     listing.add_argument("--format", choices=["table", "csv", "json"], default="table")
     replay = actions.add_parser(
-        "replay", parents=[warehouse, running], help="read the sources of refused inputs again"
+        "replay",
+        parents=[warehouse, running, limits],
+        help="read the sources of refused inputs again",
     )
     replay.add_argument("--id-key-file", type=Path, metavar="F", help="or NIGHTROUNDS_ID_KEY")
     replay.add_argument("--max-quarantined", type=_fraction, default=1.0, metavar="FRACTION")

@@ -15,8 +15,11 @@ from pipelines.run import (
     read_manifest,
 )
 from transforms.batches import keyed_batches
+from transforms.errors import UsageError
 from transforms.fhir.validation import Validation
+from transforms.find_files import check_inputs, match_files
 from transforms.keys import Keys
+from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.link import Link
 from transforms.progress_notes import ProgressNotes
 from transforms.read_counts import check_count_file, keyed_counts
@@ -24,7 +27,7 @@ from transforms.read_dicom import ReadDicom
 from transforms.read_fhir import ReadFhir
 from transforms.read_labels import keyed_labels, read_label_file
 from transforms.read_pairs import check_pair_file, keyed_pairs
-from transforms.sources import FindUnits, check_inputs, match_files
+from transforms.sources import FindUnits
 from transforms.warehouse import Warehouse
 from transforms.write_buckets import Run, WriteBuckets
 
@@ -52,6 +55,7 @@ class Inputs:
     pairs: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     validation: Validation = Validation.PROJECTION
+    limits: Limits = DEFAULT_LIMITS
 
     def __bool__(self) -> bool:
         """Whether there is anything to read."""
@@ -122,8 +126,15 @@ def ingest(
 
 
 def table_files(paths: Sequence[str]) -> list[str]:
-    """The files behind the paths of labels, pairs or counts; there are few."""
-    return sorted({file.path for path in paths for file in match_files(path)})
+    """The files behind the paths of labels, pairs or counts; there are few.
+
+    Raises: UsageError, when one of them must not be opened.
+    """
+    found = {file for path in paths for file in match_files(path)}
+    for file in found:
+        if file.skip:
+            raise UsageError(f"{file.uri}: {file.skip}")
+    return sorted({file.uri for file in found})
 
 
 def _read(
@@ -136,13 +147,15 @@ def _read(
         "deletions": [],
         "counts": [],
     }
-    readers = []
+    readers, limits = [], inputs.limits
     if inputs.fhir:
-        units = pipeline | "FindFhir" >> FindUnits("read_fhir", inputs.fhir, True, notes)
-        readers.append(units | ReadFhir(keys, buckets, inputs.validation, notes))
+        units = pipeline | "FindFhir" >> FindUnits("read_fhir", inputs.fhir, True, limits, notes)
+        readers.append(units | ReadFhir(keys, buckets, inputs.validation, limits, notes))
     if inputs.dicom:
-        units = pipeline | "FindDicom" >> FindUnits("read_dicom", inputs.dicom, False, notes)
-        readers.append(units | ReadDicom(keys, buckets, notes))
+        units = pipeline | "FindDicom" >> FindUnits(
+            "read_dicom", inputs.dicom, False, limits, notes
+        )
+        readers.append(units | ReadDicom(keys, buckets, limits, notes))
     for kind, paths, read_file in (
         ("Labels", inputs.labels, keyed_labels),
         ("Pairs", inputs.pairs, keyed_pairs),

@@ -1,6 +1,7 @@
 """The verbs: arguments of the command line -> objects -> the pipeline of each verb."""
 
 import argparse
+import dataclasses
 import datetime
 import shutil
 import sys
@@ -23,6 +24,7 @@ from transforms.errors import Refused, RunFailed, TooLittleData, UsageError
 from transforms.fhir.validation import Validation
 from transforms.key_check import check_key
 from transforms.keys import load_keys
+from transforms.limits import Limits
 from transforms.model_faults import reason_of
 from transforms.native_logs import load_tensorflow
 from transforms.read_splits import read_split_file
@@ -63,10 +65,18 @@ def _inputs(arguments: Arguments) -> Inputs:
         pairs=tuple(arguments.pairs),
         counts=tuple(arguments.counts),
         validation=Validation(arguments.validation),
+        limits=_limits(arguments),
     )
     if not inputs:
         raise UsageError("nothing to read: give --fhir, --dicom, --labels, --pairs or --counts")
     return inputs
+
+
+def _limits(arguments: Arguments) -> Limits:
+    given = {
+        field.name: getattr(arguments, f"max_{field.name}") for field in dataclasses.fields(Limits)
+    }
+    return Limits(**{name: value for name, value in given.items() if value is not None})
 
 
 def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
@@ -222,6 +232,7 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if not inputs:
         sys.stderr.write("nothing to replay\n")
         return
+    inputs = dataclasses.replace(inputs, limits=_limits(arguments))
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     _execute(

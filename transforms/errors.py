@@ -8,6 +8,7 @@ NightroundsError
 ├── RunFailed         a machine or an invariant failed             exit status 1
 ├── ModelFailed       a model failed; the others were published    exit status 1
 └── InputError        one input cannot be used: it is quarantined
+    ├── OverLimit     larger than an option allows
     ├── WrongVersion  a resource of another FHIR version
     └── Unresolved    a reference that leads nowhere
 ```
@@ -42,6 +43,10 @@ class ModelFailed(NightroundsError):
 
 class InputError(NightroundsError):
     """One input (a resource, a DICOM file) cannot be used and goes to quarantine."""
+
+
+class OverLimit(InputError):
+    """Larger than one of the limits; the message names its option."""
 
 
 class WrongVersion(InputError):

@@ -43,6 +43,9 @@ def merge(
     than, another one) or deleted.
     """
     key = list(table.key)
+    if table.name == "sources":
+        # Each part of a file that cannot be read notes it; who could read it knows the hash.
+        new = new.sort("content_hash").unique(key, keep="last")
     if "match" in new.columns:
         moved = new.filter(pl.col("match") == MOVED).select(key)
         new = new.filter(pl.col("match").ne_missing(MOVED))

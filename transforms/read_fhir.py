@@ -2,8 +2,7 @@
 
 import dataclasses
 import gc
-import zipfile
-import zlib
+import re
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -17,33 +16,50 @@ from transforms.batches import (
     to_ipc,
 )
 from transforms.counts import Count
+from transforms.errors import InputError, OverLimit
 from transforms.fhir.reader import FhirReader
 from transforms.fhir.rows import FhirRows
 from transforms.fhir.validation import Validation
 from transforms.keys import Keys
+from transforms.limits import Limits, over
 from transforms.link import pending_batch
+from transforms.ndjson import (
+    BLOCK_BYTES,
+    BOM,
+    has_ndjson_name,
+    looks_like_ndjson,
+    whole_lines,
+    without_long_lines,
+)
 from transforms.progress_notes import ProgressNotes
-from transforms.sources import Unit
+from transforms.sources import Part, Unit
 
 STAGE = "read_fhir"
 # Rows held before they leave as batches: bounds the memory of a worker.
 _FLUSH_ROWS = 100_000
-_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_FLUSH_BYTES = 64 << 20  # of refused bytes
+_BLANK = re.compile(rb"\s*")
 
 
 class _ReadFhir(beam.DoFn):
     """Unit -> ((table, bucket), bytes), and side outputs."""
 
     def __init__(
-        self, keys: Keys, buckets: int, validation: Validation, notes: ProgressNotes
+        self,
+        keys: Keys,
+        buckets: int,
+        validation: Validation,
+        limits: Limits,
+        notes: ProgressNotes,
     ) -> None:
         self.keys = keys
         self.buckets = buckets
         self.validation = validation
+        self.limits = limits
         self.notes = notes
 
     def setup(self) -> None:
-        self.reader = FhirReader(self.keys, self.validation)
+        self.reader = FhirReader(self.keys, self.validation, self.limits.resource_bytes)
         # What is imported by now stays: the collector would walk over it for every few files.
         gc.freeze()
 
@@ -55,74 +71,107 @@ class _ReadFhir(beam.DoFn):
         gc.disable()
         self.rows = FhirRows()
         self.sources: list[tuple[object, ...]] = []
+        self.noted = False
 
     def process(self, unit: Unit) -> Iterator[object]:
-        source_id = self.keys.source_id(unit.name)
+        self.noted = False
         try:
-            for _ in self._read(unit, source_id):
-                rows = self.rows
-                if len(rows.events) + len(rows.pending) + len(rows.molecules) >= _FLUSH_ROWS:
-                    yield from self._flush()
-        except _UNREADABLE as error:
-            # The bytes are not there to keep: the source's URI tells which file to look at.
-            self.rows.read["?"] += 1
-            self.rows.quarantine.append(
-                (source_id, -1, STAGE, None, None, type(error).__name__, "cannot be read", None)
-            )
+            for part in sources.parts(unit, self.limits):
+                yield from self._read_part(part)
+        except sources.UNREADABLE as error:  # the zip as a whole
+            self._refuse(unit, error, -1 - (unit.members or (0, 0))[0])
         self.notes.add(STAGE, done=unit.bytes_to_read)
 
-    def _read(self, unit: Unit, source_id: int) -> Iterator[None]:
+    def _read_part(self, part: Part) -> Iterator[object]:
+        unit, self.noted = part.unit, False
+        try:
+            for _ in self._read(part, self.keys.source_id(unit.name)):
+                rows = self.rows
+                if (
+                    len(rows.events) + len(rows.pending) + len(rows.molecules) >= _FLUSH_ROWS
+                    or sum(len(row[-1] or b"") for row in rows.quarantine) >= _FLUSH_BYTES
+                ):
+                    yield from self._flush()
+        except sources.UNREADABLE as error:
+            # Below all positions; the number tells members of the same name apart.
+            self._refuse(unit, error, unit.start if unit.is_range else -1 - part.number)
+
+    def _read(self, part: Part, source_id: int) -> Iterator[None]:
+        """The resources of a part; yields now and then, so that rows can leave."""
+        unit, longest = part.unit, self.limits.resource_bytes
+        if unit.skip:
+            self._note_source(unit, None)
+            self._skip(unit.skip)
+            return
         if unit.is_range:
-            data, offset = sources.read_range(unit)
+            data, offset = sources.read_range(unit, longest)
             if unit.start == 0:
-                self._note_source(unit, source_id, data[: sources.HASHED_BYTES])
-            self.reader.read_lines(data, source_id, offset, self.rows)
+                self._note_source(unit, data[: sources.HASHED_BYTES])
+            self._read_lines(data, source_id, offset)
             yield
             return
-        with sources.open_unit(unit) as file:
-            head = file.read(1 << 16)
-            file.seek(0)
+        with sources.open_part(part, self.limits) as content:
+            head = content.stream.read(BLOCK_BYTES)
             if sources.is_gzip(head):
-                yield from self._read_stream(sources.gunzip(file), unit, source_id)
-            elif sources.is_zip(head):
-                raise zipfile.BadZipFile
+                raise InputError("gzip within a gzip")
+            start = head.removeprefix(BOM)
+            first = start[_BLANK.match(start).end() :][:1]  # type: ignore[union-attr]
+            if not first and len(head) < BLOCK_BYTES:
+                self._note_source(unit, head)
+                self._skip("empty file")
+            elif has_ndjson_name(unit.name) or looks_like_ndjson(head):
+                self._note_source(unit, head if len(head) < BLOCK_BYTES else content.head)
+                for data, offset in whole_lines(content.stream, longest, head):
+                    self._read_lines(data, source_id, offset)
+                    yield
+            elif first not in (b"{", b"[", b""):
+                self._note_source(unit, content.head)
+                self._skip("not FHIR JSON")
             else:
-                self._read_whole(file.read(), unit, source_id)
+                data = sources.read_whole(content.stream, self.limits, head)
+                self._note_source(unit, data)
+                self.reader.read_json(data, source_id, self.rows)
                 yield
 
-    def _read_whole(self, data: bytes, unit: Unit, source_id: int) -> None:
-        self._note_source(unit, source_id, data)
-        start = data[:64].removeprefix(sources.BOM).lstrip()[:1]
-        if start not in (b"{", b"[", b""):
-            self.rows.read["?"] += 1
-            self.rows.skipped["not FHIR JSON"] += 1
-        elif unit.name.lower().endswith((".ndjson", ".jsonl")) or sources.looks_like_ndjson(data):
-            self.reader.read_lines(data, source_id, 0, self.rows)
-        elif start:
-            self.reader.read_json(data, source_id, self.rows)
+    def _read_lines(self, data: bytes, source_id: int, offset: int) -> None:
+        longest = self.limits.resource_bytes
+        for lines, position in without_long_lines(data, offset, longest):
+            if lines is not None:
+                self.reader.read_lines(lines, source_id, position, self.rows)
+            else:
+                message = over("resource_bytes", longest)
+                self._quarantine(source_id, position, OverLimit.__name__, message)
 
-    def _read_stream(self, stream: object, unit: Unit, source_id: int) -> Iterator[None]:
-        """A compressed file: lines as they come; what is no NDJSON is read whole."""
-        blocks = sources.whole_lines(stream)  # type: ignore[arg-type]
-        first = next(blocks, (b"", 0))
-        if not sources.looks_like_ndjson(first[0]):
-            rest = b"".join(data for data, _ in blocks)
-            self._read_whole(first[0] + rest, unit, source_id)
-            yield
-            return
-        self._note_source(unit, source_id, first[0][: sources.HASHED_BYTES])
-        self.reader.read_lines(first[0], source_id, first[1], self.rows)
-        yield
-        for data, offset in blocks:
-            self.reader.read_lines(data, source_id, offset, self.rows)
-            yield
+    def _skip(self, reason: str) -> None:
+        self.rows.read["?"] += 1
+        self.rows.skipped[reason] += 1
 
-    def _note_source(self, unit: Unit, source_id: int, data: bytes) -> None:
-        digest = sources.content_hash(data)
+    def _refuse(self, unit: Unit, error: Exception, position: int) -> None:
+        """What cannot be read, or the rest of it: without bytes, its URI tells where to look."""
+        if not self.noted:
+            self._note_source(unit, None)
+        source_id, message = self.keys.source_id(unit.name), sources.why_unreadable(error)
+        self._quarantine(source_id, position, type(error).__name__, message)
+
+    def _quarantine(self, source_id: int, position: int, error_class: str, message: str) -> None:
+        self.rows.read["?"] += 1
+        self.rows.quarantine.append(
+            (source_id, position, STAGE, None, None, error_class, message, None)
+        )
+
+    def _note_source(self, unit: Unit, data: bytes | None) -> None:
+        """Notes it once, with the hash of the data where it could be read."""
+        self.noted = True
+        digest = None if data is None else sources.content_hash(data)
+        source_id = self.keys.source_id(unit.name)
         self.sources.append((source_id, unit.name, "fhir", unit.size_bytes, digest))
 
     def _flush(self) -> Iterator[object]:
-        rows = self.rows
+        rows, longest = self.rows, self.limits.resource_bytes
+        # What is over the limit, such as a Bundle that does not decode, is not kept.
+        rows.quarantine = [
+            (*row[:-1], None) if len(row[-1] or b"") > longest else row for row in rows.quarantine
+        ]
         for table, found in (
             ("events", rows.events),
             ("links", rows.links),
@@ -166,6 +215,7 @@ class ReadFhir(beam.PTransform):
     keys: Keys
     buckets: int
     validation: Validation
+    limits: Limits
     notes: ProgressNotes
 
     def __post_init__(self) -> None:
@@ -174,6 +224,6 @@ class ReadFhir(beam.PTransform):
     def expand(self, units: beam.PCollection[Unit]) -> dict[str, beam.PCollection]:
         """One DoFn reads; its outputs by name."""
         result = units | beam.ParDo(
-            _ReadFhir(self.keys, self.buckets, self.validation, self.notes)
+            _ReadFhir(self.keys, self.buckets, self.validation, self.limits, self.notes)
         ).with_outputs("pending", "deletions", "counts", main="rows")
         return {name: result[name] for name in ("rows", "pending", "deletions", "counts")}

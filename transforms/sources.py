@@ -1,38 +1,78 @@
-"""Input paths -> units of work: whole files, byte ranges of NDJSON, members of a zip.
+"""Units of work: whole files, byte ranges of NDJSON, ranges of the members of a zip.
 
-A plain NDJSON file is cut into ranges, so that one large file uses every worker; a `.gz`, a
-Bundle and a member of a zip are one unit each. A line belongs to the range in which it begins.
+A plain NDJSON file is cut into ranges, so that one large file uses every worker; a `.gz` and a
+Bundle are one unit each. A line belongs to the range in which it begins. A zip is opened once
+for each unit.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import io
-import os.path
+import lzma
+import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import apache_beam as beam
 import xxhash
-from apache_beam.io.filesystem import CompressionTypes, FileMetadata
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.errors import UsageError
+from transforms.archives import is_zip, open_member, open_zip
+from transforms.errors import InputError
+from transforms.find_files import Found, match_files
+from transforms.limits import Limits
+from transforms.ndjson import has_ndjson_name, looks_like_ndjson
 from transforms.progress_notes import ProgressNotes
 
 RANGE_BYTES = 16 << 20
 # Of a file that is read in parts, only its beginning is hashed, and kept when it is refused.
 HASHED_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
-_NDJSON_SUFFIXES = (".ndjson", ".jsonl")
+# A zip becomes at most about twice as many units: each has to read the directory again.
+_ZIP_UNITS = 128
+_MIN_MEMBERS = 256
 _GZIP_MAGIC = b"\x1f\x8b"
-_ZIP_MAGIC = b"PK\x03\x04"
-BOM = b"\xef\xbb\xbf"
+_CHANGED = "changed while it was read"
+
+# What a file that cannot be read raises, and what is said of it: messages may hold its name.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (FileNotFoundError, "is gone"),
+    (PermissionError, "may not be read"),
+    (gzip.BadGzipFile, "damaged gzip"),
+    (OSError, "cannot be read"),
+    (zipfile.BadZipFile, "damaged zip"),
+    (EOFError, "ends too early"),
+    (zlib.error, "damaged compression"),
+    (lzma.LZMAError, "damaged compression"),
+    (NotImplementedError, "packed in an unknown way"),
+    (RuntimeError, "cannot be read"),
+)
+UNREADABLE: tuple[type[Exception], ...] = (InputError, *(error for error, _ in _REASONS))
+"""What opening and reading an input may raise."""
+
+
+def why_unreadable(error: Exception) -> str:
+    """One of UNREADABLE -> what is wrong, without the names and values of its own message.
+
+    >>> why_unreadable(EOFError("NAME"))
+    'ends too early'
+    """
+    if isinstance(error, InputError):  # ours, which tell no values
+        return str(error)
+    return next(reason for kind, reason in _REASONS if isinstance(error, kind))
 
 
 @dataclasses.dataclass(frozen=True)
 class Unit:
-    """A part of the input that one worker reads at once; `end` is -1 for a whole file.
+    """A part of the input that one worker reads at once.
+
+    `start` and `end` are bytes of the file, `end` is -1 for the whole. Of a zip, `members` are
+    the numbers of the members (first, and the one after the last), or `member` is the name of
+    one. With `skip`, the reason why, nothing is read.
 
     >>> Unit("a.zip", 10, member="b.ndjson").name
     'a.zip!b.ndjson'
@@ -43,6 +83,8 @@ class Unit:
     member: str = ""
     start: int = 0
     end: int = -1
+    members: tuple[int, int] | None = None
+    skip: str = ""
 
     @property
     def name(self) -> str:
@@ -52,58 +94,33 @@ class Unit:
     @property
     def bytes_to_read(self) -> int:
         """Bytes of the range or of the whole file."""
-        return self.end - self.start if self.is_range else self.size_bytes
+        return self.end - self.start if self.end >= 0 else self.size_bytes
 
     @property
     def is_range(self) -> bool:
         """Whether the unit is a byte range of a plain NDJSON file."""
-        return self.end >= 0
+        return self.end >= 0 and self.members is None
 
 
-def glob_of(path: str) -> list[str]:
-    """An input argument -> the patterns to match: a folder stands for all files below it.
+class Part(NamedTuple):
+    """What has a name of its own: a file, a range of one, or a member of a zip that is open."""
 
-    >>> glob_of("gs://bucket/export/*.ndjson")
-    ['gs://bucket/export/*.ndjson']
+    unit: Unit
+    archive: zipfile.ZipFile | None = None
+    info: zipfile.ZipInfo | None = None
+    number: int = 0
+    is_second: bool = False
+
+
+class Content(NamedTuple):
+    """What is in a file; the stream is that of the unpacked bytes.
+
+    `is_file` tells that it is a file as it stands, which can seek; `head` is its beginning.
     """
-    if any(character in path for character in "*?["):
-        return [path]
-    folder = path.rstrip("/")
-    return [folder, f"{folder}/**"]
 
-
-def check_inputs(argument: str, paths: tuple[str, ...]) -> None:
-    """Raises: UsageError, when one of the paths matches no file, naming argument and path."""
-    for path in paths:
-        if next(match_files(path), None) is None:
-            raise UsageError(f"{argument} {path}: no such file, and no file below it")
-
-
-def _files(found: list[FileMetadata]) -> list[FileMetadata]:
-    # A local folder matches its own name as well; it is no input.
-    return [item for item in found if not _is_local_folder(item.path)]
-
-
-def _is_local_folder(path: str) -> bool:
-    return "://" not in path and os.path.isdir(path)
-
-
-def match_files(path: str) -> Iterator[FileMetadata]:
-    """An input argument -> the files behind it, each once, in the order of their names."""
-    if "://" not in path:
-        # The same file has the same URI wherever the command is called.
-        path = os.path.abspath(path)
-    if "://" not in path and os.path.isfile(path):
-        # As it is: its name may hold characters that mean something in a glob.
-        yield FileMetadata(path, os.path.getsize(path))
-        return
-    found = {
-        item.path: item
-        for result in FileSystems.match(glob_of(path))
-        for item in _files(result.metadata_list)
-    }
-    for name in sorted(found):
-        yield found[name]
+    stream: BinaryIO
+    head: bytes
+    is_file: bool
 
 
 def open_binary(uri: str) -> BinaryIO:
@@ -121,56 +138,161 @@ def open_unit(unit: Unit) -> BinaryIO:
         return io.BytesIO(opened.read(unit.member))
 
 
-def split_units(file: FileMetadata, *, ranges: bool) -> Iterator[Unit]:
+def split_units(file: Found, *, ranges: bool, limits: Limits) -> Iterator[Unit]:
     """A file -> its units. With `ranges`, large plain NDJSON is cut into ranges of 16 MiB.
 
-    A zip that cannot be opened stays one unit, which the reader then refuses.
+    What cannot be opened stays one unit, which the reader then refuses.
     """
-    size = file.size_in_bytes
-    if file.path.lower().endswith(".zip"):
-        members = _zip_members(file.path)
-        if members is not None:
-            for name, member_size in members:
-                yield Unit(file.path, member_size, member=name)
-            return
-    if ranges and size > RANGE_BYTES and _is_ndjson(file.path):
-        for start in range(0, size, RANGE_BYTES):
-            yield Unit(file.path, size, start=start, end=min(start + RANGE_BYTES, size))
+    uri, size = file.uri, file.size_bytes
+    if file.skip:
+        yield Unit(uri, size, skip=file.skip)
         return
-    yield Unit(file.path, size)
-
-
-def _zip_members(uri: str) -> list[tuple[str, int]] | None:
+    whole = Unit(uri, size)
     try:
-        with open_binary(uri) as archive, zipfile.ZipFile(archive) as opened:
-            return [(i.filename, i.file_size) for i in opened.infolist() if not i.is_dir()]
-    except zipfile.BadZipFile:
-        return None
+        if uri.lower().endswith(".zip"):
+            yield from _zip_units(whole, limits) or [Unit(uri, size, skip="empty zip")]
+            return
+        cut = ranges and size > RANGE_BYTES and _is_ndjson(uri)
+    except UNREADABLE:
+        cut = False
+    if not cut:
+        yield whole
+        return
+    for start in range(0, size, RANGE_BYTES):
+        yield Unit(uri, size, start=start, end=min(start + RANGE_BYTES, size))
+
+
+def _zip_units(zipped: Unit, limits: Limits) -> list[Unit]:
+    """Ranges of members; each has many, or some 16 MiB of them."""
+    units = []
+    with open_binary(zipped.uri) as file, open_zip(file, limits) as (_, members):
+        most = max(_MIN_MEMBERS, len(members) // _ZIP_UNITS)
+        most_bytes = max(RANGE_BYTES, zipped.size_bytes // _ZIP_UNITS)
+        first = start = end = 0
+        for number, info in enumerate(members, 1):
+            end += info.compress_size
+            if number == len(members) or number - first == most or end - start >= most_bytes:
+                units.append(
+                    Unit(
+                        zipped.uri,
+                        zipped.size_bytes,
+                        start=start,
+                        end=end,
+                        members=(first, number),
+                    )
+                )
+                first, start = number, end
+    return units
+
+
+def parts(unit: Unit, limits: Limits) -> Iterator[Part]:
+    """A unit -> what has a name of its own in it; a zip stays open while its members come.
+
+    Raises: what is in UNREADABLE, when the zip as a whole cannot be read.
+    """
+    if unit.members is None:
+        yield Part(unit)
+        return
+    first, stop = unit.members
+    with open_binary(unit.uri) as file:
+        _check_size(file, unit)
+        with open_zip(file, limits) as (archive, members):
+            seen = {info.filename for info in members[:first]}
+            for number, info in enumerate(members[first:stop], first):
+                member = Unit(unit.uri, info.file_size, member=info.filename)
+                yield Part(member, archive, info, number, info.filename in seen)
+                seen.add(info.filename)
+
+
+@contextlib.contextmanager
+def open_part(part: Part, limits: Limits) -> Iterator[Content]:
+    """Opens a file or a member; of a gzip its content. No more comes out than the limits allow.
+
+    Raises: what is in UNREADABLE, also from the stream.
+    """
+    with _open_packed(part) as packed:
+        if part.info is None:
+            _check_size(packed, part.unit)
+        head = packed.read(HASHED_BYTES)
+        packed.seek(0)
+        if is_zip(head):
+            _refuse_zip(part, packed, limits)
+        stream, size = packed, part.unit.size_bytes
+        if part.info is not None:
+            stream = _inflated(stream, part.info.compress_size, limits)
+        is_gzipped = is_gzip(head)
+        if is_gzipped:
+            stream = _inflated(gunzip(stream), size, limits)
+        yield Content(stream, head, is_file=part.info is None and not is_gzipped)
+        if part.info is None:
+            _check_size(packed, part.unit)
+
+
+def _open_packed(part: Part) -> BinaryIO:
+    if part.archive is None or part.info is None:
+        return open_binary(part.unit.uri)
+    if part.is_second:
+        raise InputError("second member of that name in the zip")
+    return open_member(part.archive, part.info)
+
+
+def _refuse_zip(part: Part, file: BinaryIO, limits: Limits) -> None:
+    if part.info is not None:
+        raise InputError("zip within a zip")
+    with open_zip(file, limits):  # which says what is wrong with it
+        raise InputError("zip whose name does not end in .zip")
+
+
+def _check_size(file: BinaryIO, unit: Unit) -> None:
+    if file.seek(0, os.SEEK_END) != unit.size_bytes:
+        raise InputError(_CHANGED)
+    file.seek(0)
+
+
+class _Inflating(io.RawIOBase):
+    """A stream that is unpacked, up to the limits; it is read to its end once.
+
+    Raises: OverLimit, from `read`.
+    """
+
+    def __init__(self, stream: BinaryIO, packed_bytes: int, limits: Limits):
+        self._stream = stream
+        self._packed_bytes = packed_bytes
+        self._limits = limits
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes, however many follow."""
+        data = self._stream.read(size if size >= 0 else _BLOCK_BYTES)
+        self._count += len(data)
+        self._limits.check_inflated(self._count, self._packed_bytes)
+        return data
+
+
+def _inflated(stream: BinaryIO, packed_bytes: int, limits: Limits) -> BinaryIO:
+    return _Inflating(stream, packed_bytes, limits)  # type: ignore[return-value]
+
+
+def read_whole(stream: BinaryIO, limits: Limits, head: bytes = b"") -> bytes:
+    """What a stream holds, after `head` was read from it. Raises: OverLimit; as the stream."""
+    blocks, size = [head], len(head)
+    limits.check("file_bytes", size)
+    while block := stream.read(_BLOCK_BYTES):
+        blocks.append(block)
+        size += len(block)
+        limits.check("file_bytes", size)
+    return b"".join(blocks)
 
 
 def _is_ndjson(uri: str) -> bool:
     """By its name, else by a first line that is a whole JSON object."""
-    name = uri.lower()
-    if name.endswith(_NDJSON_SUFFIXES):
+    if has_ndjson_name(uri):
         return True
     with open_binary(uri) as file:
         return looks_like_ndjson(file.read(_BLOCK_BYTES))
-
-
-def looks_like_ndjson(head: bytes) -> bool:
-    r"""Whether the first non-blank line of `head` begins and ends an object.
-
-    >>> looks_like_ndjson(b'\n{"a": 1}\r\n{"a": 2}')
-    True
-    >>> looks_like_ndjson(b'{\n "a": 1}')
-    False
-    """
-    begin = head.find(b"{")
-    end = head.find(b"\n", begin)
-    if begin < 0 or end < 0 or head[:begin].removeprefix(BOM).strip():
-        return False
-    line = head[begin:end].rstrip()
-    return line.endswith(b"}") and len(line) > 1
 
 
 def is_gzip(head: bytes) -> bool:
@@ -178,21 +300,20 @@ def is_gzip(head: bytes) -> bool:
     return head.startswith(_GZIP_MAGIC)
 
 
-def is_zip(head: bytes) -> bool:
-    """Whether the bytes begin as a zip."""
-    return head.startswith(_ZIP_MAGIC)
-
-
-def read_range(unit: Unit) -> tuple[bytes, int]:
+def read_range(unit: Unit, longest: int) -> tuple[bytes, int]:
     """The lines that begin within the unit's range, and the offset of the first in the file.
 
-    The last one is read to its end beyond the range. Raises: OSError.
+    The last one is read to its end beyond the range, or until it is longer than `longest`.
+    Raises: InputError, when the file is not as it was found; OSError.
     """
     with open_binary(unit.uri) as file:
+        _check_size(file, unit)
         # One byte more in front tells whether a line begins right at the start.
         begin = max(unit.start - 1, 0)
         file.seek(begin)
         data = file.read(unit.end - begin)
+        if len(data) != unit.end - begin:
+            raise InputError(_CHANGED)
         offset = unit.start
         if unit.start:
             skipped = data.find(b"\n") + 1
@@ -201,32 +322,15 @@ def read_range(unit: Unit) -> tuple[bytes, int]:
             data, offset = data[skipped:], begin + skipped
         if not data:
             return b"", unit.end
-        tail = [data]
-        while not tail[-1].endswith(b"\n"):
+        tail, length = [data], len(data) - (data.rfind(b"\n") + 1)
+        while not tail[-1].endswith(b"\n") and length <= longest:
             block = file.read(_BLOCK_BYTES)
             if not block:
                 break
             cut = block.find(b"\n") + 1
             tail.append(block[:cut] if cut else block)
+            length += len(tail[-1])
         return b"".join(tail), offset
-
-
-def whole_lines(stream: BinaryIO, block_bytes: int = RANGE_BYTES) -> Iterator[tuple[bytes, int]]:
-    r"""A stream -> (whole lines, offset of the first), about `block_bytes` at a time.
-
-    >>> list(whole_lines(io.BytesIO(b"ab\ncd\nef"), 4))
-    [(b'ab\n', 0), (b'cd\n', 3), (b'ef', 6)]
-    """
-    rest, offset = b"", 0
-    while block := stream.read(block_bytes):
-        block = rest + block
-        cut = block.rfind(b"\n") + 1
-        if cut:
-            yield block[:cut], offset
-            offset += cut
-        rest = block[cut:]
-    if rest:
-        yield rest, offset
 
 
 def gunzip(stream: BinaryIO) -> BinaryIO:
@@ -250,6 +354,7 @@ class FindUnits(beam.PTransform):
     stage: str
     paths: tuple[str, ...]
     ranges: bool
+    limits: Limits
     notes: ProgressNotes
 
     def __post_init__(self) -> None:
@@ -262,13 +367,14 @@ class FindUnits(beam.PTransform):
             | beam.Create(self.paths)
             | "Match" >> beam.FlatMap(match_files)
             # Paths may overlap; a file that two of them name is read once.
-            | "KeyByPath" >> beam.Map(lambda file: (file.path, file))
+            | "KeyByPath" >> beam.Map(lambda file: (file.uri, file))
             | beam.GroupByKey()
             | "Split" >> beam.FlatMap(self._split)
             | "SpreadUnits" >> beam.Reshuffle()
         )
 
-    def _split(self, item: tuple[str, Iterable[FileMetadata]]) -> list[Unit]:
-        units = list(split_units(next(iter(item[1])), ranges=self.ranges))
+    def _split(self, item: tuple[str, Iterable[Found]]) -> list[Unit]:
+        file = Found(*next(iter(item[1])))
+        units = list(split_units(file, ranges=self.ranges, limits=self.limits))
         self.notes.add(self.stage, found=sum(unit.bytes_to_read for unit in units))
         return units

@@ -9,6 +9,7 @@ from pipelines.execute import execute
 from pipelines.ingest import Inputs, ingest
 from pipelines.run import Outcome, new_run
 from pipelines.runner import pipeline_options
+from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.warehouse import open_warehouse
 
 DAY = datetime.date(2024, 6, 1)
@@ -19,11 +20,17 @@ def run(tmp_path, keys):
     """Ingests a folder into the test's warehouse, and `more` by kind; gives the outcome."""
 
     def ingest_folder(
-        folder: Path, *, kind: str = "fhir", limit: float = 0.01, **more: Path
+        folder: Path,
+        *,
+        kind: str = "fhir",
+        limit: float = 0.01,
+        limits: Limits = DEFAULT_LIMITS,
+        **more: Path,
     ) -> Outcome:
         warehouse = open_warehouse(str(tmp_path / "w"), create=True, buckets=2)
         context = new_run("ingest", DAY)
-        inputs = Inputs(**{name: (str(path),) for name, path in {kind: folder, **more}.items()})
+        paths = {name: (str(path),) for name, path in {kind: folder, **more}.items()}
+        inputs = Inputs(**paths, limits=limits)
         return execute(
             context,
             warehouse,

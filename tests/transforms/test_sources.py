@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from transforms import sources
 from transforms.errors import UsageError
-from transforms.sources import Unit, match_files, read_range, split_units, whole_lines
+from transforms.find_files import check_inputs, match_files
+from transforms.limits import DEFAULT_LIMITS
+from transforms.ndjson import whole_lines
+from transforms.sources import Unit, parts, read_range, split_units
 
 
 @pytest.fixture
@@ -20,33 +23,37 @@ def small_ranges(monkeypatch):
 
 
 def units_of(path, *, ranges=True):
-    return [unit for file in match_files(str(path)) for unit in split_units(file, ranges=ranges)]
+    return [
+        unit
+        for file in match_files(str(path))
+        for unit in split_units(file, ranges=ranges, limits=DEFAULT_LIMITS)
+    ]
 
 
 def test_a_folder_stands_for_all_files_below_it(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / "deep" / "er" / "b").write_text("{}")
-    found = [file.path for file in match_files(str(tmp_path))]
+    found = [file.uri for file in match_files(str(tmp_path))]
     assert found == [str(tmp_path / "a.json"), str(tmp_path / "deep/er/b")]
 
 
 def test_a_name_with_glob_characters_is_a_name(tmp_path):
     file = tmp_path / "export[1].json"
     file.write_text("{}")
-    assert [f.path for f in match_files(str(file))] == [str(file)]
+    assert [f.uri for f in match_files(str(file))] == [str(file)]
 
 
 def test_a_file_has_one_uri_wherever_the_command_is_called(tmp_path, monkeypatch):
     (tmp_path / "a.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    found = [[f.path for f in match_files(path)] for path in ("a.json", ".", "*.json")]
+    found = [[f.uri for f in match_files(path)] for path in ("a.json", ".", "*.json")]
     assert found == [[str(tmp_path / "a.json")]] * 3
 
 
 def test_a_path_that_matches_nothing_is_wrong_usage(tmp_path):
     with pytest.raises(UsageError, match=r"--fhir .*nowhere: no such file"):
-        sources.check_inputs("--fhir", (str(tmp_path / "nowhere"),))
+        check_inputs("--fhir", (str(tmp_path / "nowhere"),))
 
 
 def test_members_of_a_zip_are_units(tmp_path):
@@ -54,11 +61,14 @@ def test_members_of_a_zip_are_units(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.json", "{}")
         archive.writestr("b/c.ndjson", "{}\n{}\n")
-    assert [(u.name, u.size_bytes) for u in units_of(path)] == [
+    (unit,) = units_of(path)
+    assert unit.members == (0, 2)
+    found = [part.unit for part in parts(unit, DEFAULT_LIMITS)]
+    assert [(u.name, u.size_bytes) for u in found] == [
         (f"{path}!a.json", 2),
         (f"{path}!b/c.ndjson", 6),
     ]
-    with sources.open_unit(units_of(path)[1]) as file:
+    with sources.open_unit(found[1]) as file:
         assert file.read() == b"{}\n{}\n"
 
 
@@ -94,7 +104,7 @@ def test_ranges_hold_every_line_once(tmp_path_factory, lines, size, ends_with_ne
     parts = []
     for start in range(0, len(data), size):
         unit = Unit(str(path), len(data), start=start, end=min(start + size, len(data)))
-        found, offset = read_range(unit)
+        found, offset = read_range(unit, 100)
         if found:
             assert data[offset : offset + len(found)] == found
             assert start <= offset < unit.end
@@ -104,7 +114,7 @@ def test_ranges_hold_every_line_once(tmp_path_factory, lines, size, ends_with_ne
 
 @given(st.binary(max_size=60), st.integers(1, 20))
 def test_whole_lines_lose_nothing(data, size):
-    blocks = list(whole_lines(io.BytesIO(data), size))
+    blocks = list(whole_lines(io.BytesIO(data), 100, block_bytes=size))
     assert b"".join(block for block, _ in blocks) == data
     for block, offset in blocks[:-1]:
         assert block.endswith(b"\n")

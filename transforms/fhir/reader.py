@@ -26,15 +26,24 @@ from transforms.fhir.patient import Patient, facts_from_patient
 from transforms.fhir.references import Target, id_from_url, parse_reference
 from transforms.fhir.rows import FhirRows
 from transforms.fhir.times import last_moment_us
-from transforms.fhir.units import UNREADABLE, BundleUnit, LinesUnit, ResourceUnit, read_head
+from transforms.fhir.units import (
+    UNREADABLE,
+    BundleUnit,
+    LinesUnit,
+    ResourceUnit,
+    read_head,
+    too_long,
+)
 from transforms.fhir.validation import SAMPLE, NonConformant, Validation, problems
 from transforms.fhir.versions import describe, explain
 from transforms.keys import Keys
+from transforms.limits import DEFAULT_LIMITS
 
 STAGE = "read_fhir"
 _BOM = b"\xef\xbb\xbf"
 
 UNDATED = "undated"
+MAX_NESTED = 8  # Bundles in one another
 
 Unit = LinesUnit | BundleUnit
 Version = tuple[int | None, str | None, int, int]
@@ -45,11 +54,18 @@ class FhirReader:
     """Reads FHIR R4 and R4B JSON into FhirRows.
 
     With Validation.FULL every mapped resource must also be accepted whole by its R4B class; by
-    default 1 in 256, chosen by the hash of its id, is only counted.
+    default 1 in 256, chosen by the hash of its id, is only counted. A resource of more than
+    `longest` bytes is refused.
     """
 
-    def __init__(self, keys: Keys, validation: Validation = Validation.PROJECTION):
+    def __init__(
+        self,
+        keys: Keys,
+        validation: Validation = Validation.PROJECTION,
+        longest: int = DEFAULT_LIMITS.resource_bytes,
+    ):
         self._keys = keys
+        self._longest = longest
         self._full = validation is Validation.FULL
 
     def read_json(self, data: bytes, source_id: int, rows: FhirRows) -> None:
@@ -82,6 +98,9 @@ class FhirReader:
     def _read(self, data: bytes, position: int, unit: LinesUnit, rows: FhirRows) -> None:
         """One JSON document: decoded in one pass, and piece by piece if that fails."""
         data = data.removeprefix(_BOM)
+        if len(data) > self._longest:
+            self._read_piecewise(data, position, unit, rows)
+            return
         try:
             resource: Any = decode_resource(data)
         except UNREADABLE:
@@ -95,14 +114,15 @@ class FhirReader:
             self._take(resource, None, position, unit, rows)
 
     def _read_piecewise(self, data: bytes, position: int, unit: Unit, rows: FhirRows) -> None:
-        """A document of which something does not decode."""
+        """A document of which something does not decode, or which may hold too long a resource."""
         name, logical_id = read_head(data)
         if name != "Bundle":
             rows.read[name or "?"] += 1
-            _quarantine(rows, unit, position, name, logical_id, explain(data), data)
+            reason = too_long(data, self._longest) or explain(data)
+            _quarantine(rows, unit, position, name, logical_id, reason, data)
             return
         try:
-            bundle = BundleUnit(data, None, unit.source_id, position, self._keys)
+            bundle = BundleUnit(data, None, unit.source_id, position, self._keys, self._longest)
         except UNREADABLE as error:
             rows.read["?"] += 1
             _quarantine(rows, unit, position, name, logical_id, describe("Bundle", error), data)
@@ -286,12 +306,15 @@ class FhirReader:
         """A Bundle within a Bundle: its entries take the positions after all others."""
         raw = bundle.raw(position)
         try:
+            if bundle.depth == MAX_NESTED:
+                raise InputError(f"Bundle within {MAX_NESTED} others")
             unit = BundleUnit(raw, nested, bundle.source_id, bundle.free, self._keys)
-        except UNREADABLE as error:
+        except (InputError, *UNREADABLE) as error:
             rows.read["?"] += 1
-            reason = describe("Bundle", error)
+            reason = error if isinstance(error, InputError) else describe("Bundle", error)
             _quarantine(rows, bundle, position, "Bundle", None, reason, raw)
             return
+        unit.depth = bundle.depth + 1
         self._read_bundle(unit, rows)
         bundle.free = unit.free
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
+from transforms.errors import OverLimit
 from transforms.fhir.kinds import (
     Bundle,
     Entry,
@@ -24,6 +25,7 @@ from transforms.fhir.references import References, Refused
 from transforms.fhir.validation import locate
 from transforms.fhir.versions import describe, explain
 from transforms.keys import Keys
+from transforms.limits import over
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises on input that it refuses."""
@@ -61,11 +63,22 @@ class BundleUnit:
     """A Bundle; `first` is the position of its first entry, `free` the next one not taken.
 
     Without `bundle` the entries are decoded one by one, and `refused` holds by index those that
-    failed. An entry that failed is empty in `entries`.
+    failed or are longer than `longest`. Such an entry is empty in `entries`. `depth` counts the
+    Bundles around this one.
     """
 
-    def __init__(self, data: bytes, bundle: Bundle | None, source_id: int, first: int, keys: Keys):
+    def __init__(
+        self,
+        data: bytes,
+        bundle: Bundle | None,
+        source_id: int,
+        first: int,
+        keys: Keys,
+        longest: int | None = None,
+    ):
         self.source_id = source_id
+        self.depth = 0
+        self._longest = longest
         self.first = first
         self.refused: dict[int, Refused] = {}
         self._data = data
@@ -101,12 +114,24 @@ class BundleUnit:
         self._raw_entries = raw_bundle.entry
         entries = []
         for index, raw_entry in enumerate(self._raw_entries):
+            reason = None if self._longest is None else too_long(raw_entry, self._longest)
+            if reason is not None:
+                self.refused[index] = Refused(None, None, reason)
+                entries.append(Entry())
+                continue
             try:
                 entries.append(decode_entry(raw_entry))
             except UNREADABLE as error:
                 full_url, self.refused[index] = _refuse(raw_entry, error)
                 entries.append(Entry(full_url=full_url))
         return entries
+
+
+def too_long(data: bytes | Raw, longest: int) -> OverLimit | None:
+    """Why a resource of more than `longest` bytes is refused; None for any other."""
+    if len(memoryview(data)) <= longest:
+        return None
+    return OverLimit(over("resource_bytes", longest))
 
 
 def _raw_resource(raw_entry: Raw) -> bytes:
