@@ -6,6 +6,7 @@ NightroundsError
 ├── Refused           a limit stops publication                    exit status 3
 │   └── TooLittleData too few examples to train a model
 ├── RunFailed         a machine or an invariant failed             exit status 1
+│   └── CutShort      a publication began and did not end
 └── InputError        one input cannot be used: it is quarantined
     ├── WrongVersion  a resource of another FHIR version
     └── Unresolved    a reference that leads nowhere
@@ -33,6 +34,10 @@ class TooLittleData(Refused):
 
 class RunFailed(NightroundsError):
     """The run cannot go on; nothing was published."""
+
+
+class CutShort(RunFailed):
+    """A publication began and did not end; whoever opens the warehouse next ends it."""
 
 
 class InputError(NightroundsError):
