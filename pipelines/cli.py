@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from transforms.errors import NightroundsError, Refused, UsageError
+from pipelines.faults import machine_fault
+from transforms.errors import NightroundsError, Refused, RunFailed, UsageError
 from transforms.limits import Limits, option_of, parse_size
 
 EXIT_FAILED, EXIT_USAGE, EXIT_REFUSED = 1, 2, 3
@@ -270,6 +271,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of stdout went away (`| head`); nothing is wrong here.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        fault = machine_fault(error, getattr(options, "warehouse", None))
+        if fault is None or os.environ.get("NIGHTROUNDS_DEBUG"):
+            raise
+        return _fail(RunFailed(fault), EXIT_FAILED)
     return 0
 
 

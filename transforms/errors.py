@@ -6,6 +6,7 @@ NightroundsError
 ├── Refused           a limit stops publication                    exit status 3
 │   └── TooLittleData too few examples to train a model
 ├── RunFailed         a machine or an invariant failed             exit status 1
+│   └── CutShort      a publication began and did not end
 ├── ModelFailed       a model failed; the others were published    exit status 1
 └── InputError        one input cannot be used: it is quarantined
     ├── OverLimit     larger than an option allows
@@ -35,6 +36,10 @@ class TooLittleData(Refused):
 
 class RunFailed(NightroundsError):
     """The run cannot go on; nothing was published."""
+
+
+class CutShort(RunFailed):
+    """A publication began and did not end; whoever opens the warehouse next ends it."""
 
 
 class ModelFailed(NightroundsError):

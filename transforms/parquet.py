@@ -1,11 +1,13 @@
 """Parquet files through Beam filesystems: read as one table, written under unique names."""
 
+import contextlib
 import os.path
 import uuid
 from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.sources import open_binary
@@ -40,11 +42,16 @@ def _repeating(schema: pa.Schema) -> list[str]:
 def write_file(table: pa.Table, folder: str, prefix: str) -> str:
     """Writes one Parquet file (zstd) `folder/prefix-<random>.parquet` and returns its path.
 
-    On a local filesystem it is on the disk when this returns.
+    A write that fails, as on a full disk, leaves nothing behind.
     """
     if "://" not in folder:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     path = FileSystems.join(folder, f"{prefix}-{uuid.uuid4().hex}.parquet")
-    with FileSystems.create(path) as file:
-        pq.write_table(table, file, compression="zstd", use_dictionary=_repeating(table.schema))
+    try:
+        with FileSystems.create(path) as file:
+            pq.write_table(table, file, compression="zstd", use_dictionary=_repeating(table.schema))
+    except OSError:
+        with contextlib.suppress(OSError, BeamIOError):
+            FileSystems.delete([path])
+        raise
     return path

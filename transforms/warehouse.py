@@ -2,7 +2,8 @@
 
 Workers only write Parquet files; `Warehouse.publish` makes them visible, table by table, each in
 one Iceberg transaction. A journal written before and removed after makes the whole of it one
-step: whoever opens the warehouse next finishes a publication that was cut short.
+step: whoever opens the warehouse, or publishes, next finishes a publication that was cut short.
+On a local warehouse one process at a time opens or publishes, so nobody sees half of one.
 
 Source: https://iceberg.apache.org/spec/, https://py.iceberg.apache.org/api/
 """
@@ -15,11 +16,13 @@ import functools
 import json
 import logging
 import os
+import time
 import tomllib
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
@@ -29,11 +32,12 @@ from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
-from transforms.errors import RunFailed, UsageError
+from transforms.errors import CutShort, RunFailed, UsageError
 from transforms.schemas import TABLES, Table
 
 CONFIG_FILE = "nightrounds.toml"
 DEFAULT_BUCKETS = 64
+LOCK_TIMEOUT_S = 600.0
 _RUN_PROPERTY = "nightrounds.run_id"
 
 _LOG = logging.getLogger(__name__)
@@ -123,13 +127,27 @@ class Warehouse:
                 found[int(str(values["bucket"]))].append(file.path)
         return dict(found)
 
+    def last_published(self) -> datetime.datetime | None:
+        """When the newest publication was made (UTC without zone); None before the first."""
+        found = [
+            iceberg.metadata.last_updated_ms
+            for table in TABLES.values()
+            if (iceberg := self._load(table))
+        ]
+        if not found:
+            return None
+        moment = datetime.datetime.fromtimestamp(max(found) / 1000, datetime.UTC)
+        return moment.replace(tzinfo=None)
+
     def publish(self, run_id: str, changes: Sequence[Change]) -> None:
         """Makes a run's files visible in all its tables, or in none.
 
-        Raises: RunFailed, when another run changed one of them since the warehouse was opened.
+        Raises: RunFailed, when another run changed one of them since the warehouse was opened;
+        CutShort, when it began and could not end: whoever opens the warehouse next ends it.
         """
         changes = [change for change in changes if change.replaced or change.files]
-        with self._lock():
+        with _lock(self.folder):
+            self._finish_interrupted()  # of a run that died after this one had begun
             for change in changes:
                 # What only appends cannot overwrite what another run did.
                 if change.replaced and self._snapshot_id(change.table) != self.base[change.table]:
@@ -139,42 +157,39 @@ class Warehouse:
                     )
             journal = f"{self.folder}/journal/{run_id}.json"
             entry = {"run_id": run_id, "changes": [dataclasses.asdict(c) for c in changes]}
-            _write_text(journal, json.dumps(entry, default=str))
-            self._apply(run_id, changes)
-            FileSystems.delete([journal])
+            _write_whole(journal, json.dumps(entry, default=str))
+            try:
+                self._apply(run_id, changes)
+                FileSystems.delete([journal])
+            except (Exception, KeyboardInterrupt) as error:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                raise CutShort(
+                    f"the publication of run {run_id} was cut short ({reason}); "
+                    "the next command on this warehouse finishes it"
+                ) from error
 
     def finish_interrupted(self) -> list[str]:
         """Finishes publications that were cut short; their run ids."""
+        with _lock(self.folder):
+            return self._finish_interrupted()
+
+    def _finish_interrupted(self) -> list[str]:
         finished = []
-        with self._lock():
-            for found in FileSystems.match([f"{self.folder}/journal/*.json"])[0].metadata_list:
-                with FileSystems.open(found.path) as file:
-                    entry = json.loads(file.read())
-                changes = [
-                    Change(
-                        name := change["table"],
-                        tuple(_partition(TABLES[name], values) for values in change["replaced"]),
-                        tuple(change["files"]),
-                    )
-                    for change in entry["changes"]
-                ]
-                self._apply(entry["run_id"], changes)
-                FileSystems.delete([found.path])
-                finished.append(entry["run_id"])
+        for found in FileSystems.match([f"{self.folder}/journal/*.json"])[0].metadata_list:
+            with FileSystems.open(found.path) as file:
+                entry = json.loads(file.read())
+            changes = [
+                Change(
+                    name := change["table"],
+                    tuple(_partition(TABLES[name], values) for values in change["replaced"]),
+                    tuple(change["files"]),
+                )
+                for change in entry["changes"]
+            ]
+            self._apply(entry["run_id"], changes)
+            FileSystems.delete([found.path])
+            finished.append(entry["run_id"])
         return finished
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """One publication at a time, on a local warehouse; elsewhere the catalog sees to it.
-
-        Whoever holds it and finds a journal knows that the run that wrote it is dead.
-        """
-        if "://" in self.folder:
-            yield
-            return
-        with open(f"{self.folder}/journal/lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _apply(self, run_id: str, changes: Sequence[Change]) -> None:
         for change in changes:
@@ -220,12 +235,15 @@ class Warehouse:
             return None
 
     def _create(self, table: Table) -> IcebergTable:
-        iceberg = self.catalog.create_table(
-            table.identifier,
-            schema=_documented(table),
-            location=f"{_url(self.folder)}/{table.namespace}/{table.name}",
-        )
-        with iceberg.update_spec() as update:
+        # In one step: a table left without its partitions would stay so.
+        with (
+            self.catalog.create_table_transaction(
+                table.identifier,
+                schema=_documented(table),
+                location=f"{_url(self.folder)}/{table.namespace}/{table.name}",
+            ) as transaction,
+            transaction.update_spec() as update,
+        ):
             for column in table.partition:
                 update.add_identity(column)
         return self.catalog.load_table(table.identifier)
@@ -273,11 +291,54 @@ def _url(folder: str) -> str:
     return folder if "://" in folder else f"file://{folder}"
 
 
-def _write_text(path: str, text: str) -> None:
-    if "://" not in path:
-        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileSystems.create(path) as file:
-        file.write(text.encode())
+@contextlib.contextmanager
+def _lock(folder: str) -> Iterator[None]:
+    """One opening or publication at a time, on a local warehouse; elsewhere the catalog sees to it.
+
+    Whoever holds it and finds a journal knows that the run that wrote it is dead.
+
+    Raises: RunFailed, when another process holds it for longer than any publication takes.
+    """
+    if "://" in folder:
+        yield
+        return
+    with open(f"{folder}/journal/lock", "w") as file:
+        _wait_for(file)
+        yield
+
+
+def _wait_for(file: IO[str]) -> None:
+    deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline_s:
+                raise RunFailed(
+                    f"another process has been publishing in this warehouse for {LOCK_TIMEOUT_S} "
+                    f"seconds: nothing was published; look for one that hangs, then run it again"
+                ) from error
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _write_whole(path: str, text: str) -> None:
+    """Writes a file that is there whole, or, when the process dies, not at all."""
+    if "://" in path:
+        with FileSystems.create(path) as file:
+            file.write(text.encode())
+        return
+    unfinished = Path(f"{path}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def open_warehouse(location: str, *, create: bool = False, buckets: int | None = None) -> Warehouse:
@@ -286,17 +347,24 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
     `location` is a folder, or a URL whose `nightrounds.toml` holds `buckets` and, under
     `[catalog]`, the properties of a pyiceberg catalog; a folder has a SQLite catalog of its own.
 
-    Raises: UsageError, when there is no warehouse, or it has another number of buckets.
+    Raises: UsageError, when there is no warehouse, or it has another number of buckets;
+    RunFailed, when its catalog is gone.
     """
     folder = location.rstrip("/") if "://" in location else os.path.abspath(location)
-    config = _read_config(folder)
-    if config is None or "buckets" not in config:
-        if not create:
-            raise UsageError(
-                f"--warehouse {location}: no warehouse there; `nightrounds ingest` makes one"
-            )
-        config = {**(config or {}), "buckets": buckets or DEFAULT_BUCKETS}
-        _create_folders(folder, config)
+    if create:
+        _create_folders(folder)
+    elif _read_config(folder) is None:
+        raise _no_warehouse(location)
+    with _lock(folder):
+        return _open(folder, location, create, buckets)
+
+
+def _open(folder: str, location: str, create: bool, buckets: int | None) -> Warehouse:
+    config = _read_config(folder) or {}
+    is_new = "buckets" not in config
+    if is_new and not create:
+        raise _no_warehouse(location)
+    config = {"buckets": buckets or DEFAULT_BUCKETS, **config}
     if buckets is not None and buckets != config["buckets"]:
         raise UsageError(f"--buckets {buckets}: the warehouse was created with {config['buckets']}")
     properties = config.get("catalog") or {
@@ -305,13 +373,23 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
         "warehouse": _url(folder),
     }
     catalog = load_catalog("nightrounds", **properties)  # type: ignore[arg-type]
+    if not is_new and not catalog.list_namespaces():
+        # Else the warehouse would look empty, and be filled anew beside its files.
+        raise RunFailed(f"--warehouse {location}: its catalog is gone or empty; restore it")
     if create:
         for namespace in sorted({table.namespace for table in TABLES.values()}):
             catalog.create_namespace_if_not_exists(namespace)
-    buckets = int(str(config["buckets"]))
-    if Warehouse(folder, buckets, catalog).finish_interrupted():
+    if is_new:  # last: with this file the warehouse exists
+        _write_config(folder, config)
+    warehouse = Warehouse(folder, int(str(config["buckets"])), catalog)
+    if warehouse._finish_interrupted():
         _LOG.warning("finished a publication that had been cut short")
-    return Warehouse(folder, buckets, catalog)
+        warehouse = Warehouse(folder, warehouse.buckets, catalog)
+    return warehouse
+
+
+def _no_warehouse(location: str) -> UsageError:
+    return UsageError(f"--warehouse {location}: no warehouse there; `nightrounds ingest` makes one")
 
 
 def _read_config(folder: str) -> dict[str, object] | None:
@@ -322,12 +400,15 @@ def _read_config(folder: str) -> dict[str, object] | None:
         return tomllib.loads(file.read().decode())
 
 
-def _create_folders(folder: str, config: Mapping[str, object]) -> None:
+def _create_folders(folder: str) -> None:
     if "://" not in folder:
         for name in ("", "clinical", "restricted", "journal", "staging"):
             Path(folder, name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write_config(folder: str, config: Mapping[str, object]) -> None:
     lines = [f"buckets = {config['buckets']}"]
     catalog = config.get("catalog")
     if isinstance(catalog, dict):
         lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]
-    _write_text(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")
+    _write_whole(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")

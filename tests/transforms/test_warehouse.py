@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.builders import event_frame
-from transforms.errors import RunFailed, UsageError
+from transforms.errors import CutShort, RunFailed, UsageError
 from transforms.parquet import read_files, write_file
 from transforms.schemas import EVENTS, TABLES
 from transforms.warehouse import Change, Warehouse, open_warehouse
@@ -105,7 +105,7 @@ def test_an_interrupted_publication_is_finished_by_whoever_opens_next(warehouse,
         commit(self, iceberg, table, change, run_id)
 
     monkeypatch.setattr(Warehouse, "_commit", interrupt)
-    with pytest.raises(Interrupted):
+    with pytest.raises(CutShort, match="the next command on this warehouse finishes it"):
         warehouse.publish("r1", [events, images])
     monkeypatch.undo()
     again = open_warehouse(warehouse.folder)
