@@ -40,6 +40,7 @@ VERSION_TIME = Use("which version is the newest", {"": ("version_time", "time")}
 VERSION_ID = Use("the server's counter, compared where times are equal", {"": ("version_id",)})
 CODED = Use("coded values are what models read; text and display are not kept", _CODING)
 CONCEPT = Use("coded, else as text: without it an uncoded fact would say nothing", _CODING | _LABEL)
+LABEL = Use("as CONCEPT, without its system", _LABEL)
 CODING = Use("a coded value", {"system": _CODE, "code": _CODE})
 CODE_ONLY = Use("a coded value, without its system", {"code": _CODE})
 TERM = Use("a code that has no system", {"": _CODE})
@@ -127,7 +128,7 @@ ELEMENTS: dict[str, dict[str, Use]] = {
         "birthDate": TIME,  # in full: the age is a feature, in days for the newborn
         "deceasedBoolean": DECIDES,
         "deceasedDateTime": TIME,
-        "maritalStatus": CONCEPT,
+        "maritalStatus": LABEL,
         "address.use": DECIDES,
         "address.state": REGION,
         "address.postalCode": ZIP3,
