@@ -10,7 +10,9 @@ Source: https://www.rfc-editor.org/rfc/rfc2104
 import dataclasses
 import functools
 import os
+import stat
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,13 +118,23 @@ class Keys:
 def load_keys(key_file: Path | None) -> Keys:
     """The key from a file (surrounding white space dropped), else from NIGHTROUNDS_ID_KEY.
 
+    A file that others than its owner may read or write is told of on stderr.
+
     Raises: UsageError, when there is no key or it is too short.
     """
     if key_file is not None:
         try:
-            return Keys(key_file.read_bytes().strip())
+            mode = stat.S_IMODE(key_file.stat().st_mode)
+            keys = Keys(key_file.read_bytes().strip())
         except OSError as error:
             raise UsageError(f"--id-key-file {key_file}: {error.strerror}") from error
+        if mode & 0o077:
+            # No refusal: secrets that a cluster mounts are often readable by a group.
+            sys.stderr.write(
+                f"warning: --id-key-file {key_file}: others than its owner may use it "
+                f"(mode {mode:04o}); `chmod 600` it, whoever has the key can link patients\n"
+            )
+        return keys
     secret = os.environ.get(ENVIRONMENT_VARIABLE, "").strip()
     if not secret:
         raise UsageError(

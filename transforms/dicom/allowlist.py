@@ -51,7 +51,9 @@ ATTRIBUTES = (
     Attribute("PatientAge", 0x00101010, "patient_age_years", "X", CHARACTERISTICS),
     Attribute("PatientSex", 0x00100040, "patient_sex", "Z", CHARACTERISTICS),
     # What the image is and how it lies: not in the profile's table. Code strings are kept only
-    # where they have the form of one, so that no sentence passes.
+    # where they have the form of one, so that no sentence passes, and where there are `TERMS`
+    # only as one of these. BodyPartExamined and ViewPosition are an exception: their terms are
+    # many and sites have their own, so a word of 16 capital letters could pass there.
     Attribute("SOPClassUID", 0x00080016, "sop_class_uid"),
     Attribute("Modality", 0x00080060, "modality"),
     Attribute("BodyPartExamined", 0x00180015, "body_part"),
@@ -76,6 +78,23 @@ ATTRIBUTES = (
     Attribute("ImageType", 0x00080008, "burned_in_annotation"),
     Attribute("ConversionType", 0x00080064, "burned_in_annotation"),
 )
+
+_MODALITIES = """
+    ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC
+    HD IO IOL IVOCT IVUS KER KO LEN LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA
+    PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN
+    RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XAPROTOCOL XC
+    AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF
+"""
+_PHOTOMETRIC = """
+    MONOCHROME1 MONOCHROME2 RGB HSV ARGB CMYK XYB
+    YBR_FULL YBR_FULL_422 YBR_PARTIAL_422 YBR_PARTIAL_420 YBR_ICT YBR_RCT
+"""
+TERMS = {
+    "Modality": frozenset(_MODALITIES.split()),
+    "PhotometricInterpretation": frozenset({*_PHOTOMETRIC.split(), "PALETTE COLOR"}),
+}
+"""Defined terms, retired ones too: PS3.3 C.7.3.1.1.1 and C.7.6.3.1.2."""
 
 TAG = {attribute.keyword: BaseTag(attribute.tag) for attribute in ATTRIBUTES}
 

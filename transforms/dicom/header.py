@@ -18,7 +18,7 @@ from pydicom.valuerep import TEXT_VR_DELIMS
 
 from transforms import schemas
 from transforms.dicom import times
-from transforms.dicom.allowlist import ATTRIBUTES, TAG
+from transforms.dicom.allowlist import ATTRIBUTES, TAG, TERMS
 from transforms.dicom.reading import Skipped, open_dataset, refusing, transfer_syntax
 from transforms.errors import InputError
 from transforms.keys import Keys
@@ -157,8 +157,9 @@ def _only(form: re.Pattern[str], value: str) -> str | None:
 
 
 def _code(dataset: Dataset, keyword: str) -> str | None:
-    """Code string in upper case; what has not the form of one is dropped."""
-    return _only(_CODE_STRING, _value(dataset, keyword).upper())
+    """Code string in upper case; what has not the form of one, or is no term, is dropped."""
+    code = _only(_CODE_STRING, _value(dataset, keyword).upper())
+    return code if code in TERMS.get(keyword, (code,)) else None
 
 
 def _decimals(dataset: Dataset, keyword: str, count: int) -> list[float] | None:

@@ -7,6 +7,8 @@ narrative and the display text of references are left out on purpose.
 Source: https://hl7.org/fhir/R4/datatypes.html
 """
 
+from typing import Literal
+
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 NotInR4 = UnsetType
@@ -78,7 +80,7 @@ class Quantity(Element):
     """A number with its unit."""
 
     value: float | None = None
-    comparator: str | None = None
+    comparator: Literal["<", "<=", ">=", ">"] | None = None
     unit: str | None = None
     system: str | None = None
     code: str | None = None

@@ -13,6 +13,7 @@ from transforms.fhir.codes import read_concept
 from transforms.fhir.datatypes import Identifier, Reference, Resource
 from transforms.fhir.kinds import decode_head, decode_resource
 from transforms.fhir.medication import Drug, Medication, MedicationEvent, drug_from_medication
+from transforms.fhir.names import known_type
 from transforms.fhir.patient import Patient
 from transforms.fhir.references import References, Search
 from transforms.keys import Keys
@@ -58,7 +59,8 @@ class Linker:
         except Unresolved as error:
             raise Unresolved(f"subject.reference: {error}") from None
         if target.type != "Patient":
-            return f"subject is {target.type}"
+            # What stands before the slash may be anything, and the reason is kept.
+            return f"subject is {target.type if known_type(target.type) else 'no FHIR type'}"
         if isinstance(target, Search):
             return self._by_identifiers([Identifier(target.system, target.value)])
         subject_id = self._keys.subject_id(target.id)

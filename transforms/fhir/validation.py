@@ -11,6 +11,7 @@ import re
 
 import msgspec
 import pydantic
+from pydantic_core import ErrorDetails
 
 from transforms.errors import InputError
 
@@ -44,10 +45,16 @@ def problems(raw: bytes, resource_type: str) -> list[str]:
         _model(resource_type).model_validate(msgspec.json.decode(raw))
     except pydantic.ValidationError as error:
         return [
-            f"{'.'.join([resource_type, *map(str, item['loc'])])}: {item['type']}"
+            f"{'.'.join([resource_type, *_path(item)])}: {item['type']}"
             for item in error.errors(include_url=False, include_context=False, include_input=False)
         ]
     return []
+
+
+def _path(problem: ErrorDetails) -> list[str]:
+    """Where it is; the name of an element that FHIR does not have may be any text."""
+    path = [str(step) for step in problem["loc"]]
+    return [*path[:-1], "(unknown)"] if problem["type"] == "extra_forbidden" else path
 
 
 def locate(unit: bytes, resource_type: str, resource_id: str) -> bytes | None:

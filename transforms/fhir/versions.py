@@ -287,7 +287,9 @@ STATUSES: dict[str, dict[str, str]] = {
 """Status that R4 does not have -> the version that has it."""
 
 _JSON_NAMES: dict[type, str] = {list: "a list", dict: "an object", str: "a string"}
-_QUOTED = re.compile(r"'[^']*'")
+# From the first quote to the last: a value may hold quotes itself, and stands in double ones then,
+# as "O'Brien" does.
+_QUOTED = re.compile(r"""(['"]).*\1""", re.DOTALL)
 
 
 def explain(raw: bytes) -> InputError:
@@ -325,8 +327,8 @@ def describe(root: str, error: Exception) -> InputError:
     """What decoding raised -> the path below `root` and what was expected there, without values."""
     if not isinstance(error, msgspec.ValidationError):
         return InputError(f"{root}: {unreadable(error)}")
-    what, _, path = str(error).partition(" - at `$")
-    return InputError(f"{root}{path.rstrip('`')}: {_QUOTED.sub('(value)', what)}")
+    what, _, path = _QUOTED.sub("(value)", str(error)).partition(" - at `$")
+    return InputError(f"{root}{path.rstrip('`')}: {what}")
 
 
 def unreadable(error: Exception) -> str:
