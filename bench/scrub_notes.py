@@ -22,13 +22,13 @@ class Labelled(NamedTuple):
 
 
 class Pools(NamedTuple):
-    """What the fields of one set of templates are filled with."""
+    """What the fields of one set of templates are filled with: lists with `|` between."""
 
     templates: tuple[str, ...]
-    given: tuple[str, ...]
-    family: tuple[str, ...]
-    streets: tuple[str, ...]
-    towns: tuple[str, ...]
+    given: str
+    family: str
+    streets: str
+    towns: str
 
 
 KINDS = {
@@ -84,19 +84,19 @@ DEVELOPMENT = Pools(
         "Epstein-Barr virus IgG positive. Kaposi sarcoma ruled out. Bell palsy resolved.",
     ),
     given=(
-        "James Mary Robert Patricia Michael Jennifer David Linda Susan Thomas Karen Nancy Daniel "
-        "Emily Anna Samuel Rachel Peter Laura Aisha Dmitri Ngozi Thuy Bjorn Xochitl"
-    ).split(),
+        "James|Mary|Robert|Patricia|Michael|Jennifer|David|Linda|Susan|Thomas|Karen|Nancy|"
+        "Daniel|Emily|Anna|Samuel|Rachel|Peter|Laura|Aisha|Dmitri|Ngozi|Thuy|Bjorn|Xochitl"
+    ),
     family=(
-        "Smith Johnson Williams Brown Jones Garcia Miller Davis Martinez Lopez Moore Taylor Lee "
-        "Thompson Clark Walker Young Allen Wright Hill Okonkwo Petrov O'Malley Kowalczyk Nguyen "
-        "Parkinson Bjornsdottir"
-    ).split(),
+        "Smith|Johnson|Williams|Brown|Jones|Garcia|Miller|Davis|Martinez|Lopez|Moore|Taylor|"
+        "Lee|Thompson|Clark|Walker|Young|Allen|Wright|Hill|Okonkwo|Petrov|O'Malley|Kowalczyk|"
+        "Nguyen|Parkinson|Bjornsdottir"
+    ),
     streets=(
         "12 Main Street|4501 Oak Avenue, Apt 3B|77 N. Maple Dr.|890 Washington Blvd, Suite 200|"
         "3 Old Mill Road|1600 5th Ave"
-    ).split("|"),
-    towns="Springfield|Boston|Lake Forest|St. Paul|Albany".split("|"),
+    ),
+    towns="Springfield|Boston|Lake Forest|St. Paul|Albany",
 )  # fmt: skip
 
 HELD_OUT = Pools(
@@ -149,26 +149,27 @@ HELD_OUT = Pools(
         "Discussed with {initial}, who will follow.",
     ),
     given=(
-        "John Barbara William Elizabeth Richard Jessica Joseph Sarah Charles Margaret Matthew "
-        "Sandra Anthony Ashley Steven Kimberly Paul Donna Kevin Rajesh Oluwaseun Siobhan Yuki "
-        "Lakshmi Tariq"
-    ).split(),
+        "John|Barbara|William|Elizabeth|Richard|Jessica|Joseph|Sarah|Charles|Margaret|Matthew|"
+        "Sandra|Anthony|Ashley|Steven|Kimberly|Paul|Donna|Kevin|Rajesh|Oluwaseun|Siobhan|Yuki|"
+        "Lakshmi|Tariq"
+    ),
     family=(
-        "Anderson Wilson Jackson White Harris Martin Robinson Lewis Scott Green Adams Baker "
-        "Nelson Carter Mitchell Perez Roberts Turner Phillips Campbell Hodgkin McAllister "
-        "Fitzgerald Srinivasan Abdullahi Van-Houten Szczepanski Oyelaran"
-    ).split(),
+        "Anderson|Wilson|Jackson|White|Harris|Martin|Robinson|Lewis|Scott|Green|Adams|Baker|"
+        "Nelson|Carter|Mitchell|Perez|Roberts|Turner|Phillips|Campbell|Hodgkin|McAllister|"
+        "Fitzgerald|Srinivasan|Abdullahi|Van-Houten|Szczepanski|Oyelaran"
+    ),
     streets=(
-        "8 Elm Court|2210 Lincoln Road|15 W. Cedar Ln, Unit 4|PO Box 1182|640 Harbor View Terrace|"
-        "31 Chestnut St.|9012 State Highway 14"
-    ).split("|"),
-    towns="Portland|Fort Wayne|Cambridge|San Mateo|Rochester|Mt. Vernon".split("|"),
+        "8 Elm Court|2210 Lincoln Road|15 W. Cedar Ln, Unit 4|PO Box 1182|"
+        "640 Harbor View Terrace|31 Chestnut St.|9012 State Highway 14"
+    ),
+    towns="Portland|Fort Wayne|Cambridge|San Mateo|Rochester|Mt. Vernon",
 )  # fmt: skip
 
-_STATES = "MA NY CA OR IN TX IL OH WA PA".split()
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
+_STATES = "MA NY CA OR IN TX IL OH WA PA"
+_MONTHS_TEXT = """
+    January February March April May June July August September October November December
+"""
+_MONTHS = _MONTHS_TEXT.split()
 
 
 def note(seed: int, pools: Pools) -> tuple[str, list[Labelled]]:
@@ -188,10 +189,10 @@ def note(seed: int, pools: Pools) -> tuple[str, list[Labelled]]:
 
 
 def _fill(name: str, pools: Pools, chance: random.Random) -> str:
-    given, family = chance.choice(pools.given), chance.choice(pools.family)
+    given, family = chance.choice(pools.given.split("|")), chance.choice(pools.family.split("|"))
     middle = chance.choice("ABCDEFGHJKLMNPRSTW")
     full = chance.choice((f"{given} {family}", f"{given} {middle}. {family}"))
-    town, digits = chance.choice(pools.towns), lambda n: _digits(chance, n)
+    town, digits = chance.choice(pools.towns.split("|")), lambda n: _digits(chance, n)
     fillers: dict[str, Callable[[], str]] = {
         "full": lambda: full,
         "last_first": lambda: chance.choice((f"{family}, {given}", f"{family}, {given} {middle}")),
@@ -205,9 +206,9 @@ def _fill(name: str, pools: Pools, chance: random.Random) -> str:
         "date": lambda: _date(chance),
         "day": lambda: _day(chance),
         "month": lambda: f"{chance.choice(_MONTHS)} {chance.choice(('', 'of '))}{_year(chance)}",
-        "street": lambda: chance.choice(pools.streets),
+        "street": lambda: chance.choice(pools.streets.split("|")),
         "town": lambda: town,
-        "zip_town": lambda: f"{town}, {chance.choice(_STATES)} {digits(5)}",
+        "zip_town": lambda: f"{town}, {chance.choice(_STATES.split())} {digits(5)}",
         "mrn": lambda: chance.choice(
             (digits(7), digits(9), f"{middle}{digits(6)}", f"{digits(3)}-{digits(4)}", digits(6))
         ),
@@ -224,8 +225,9 @@ def _digits(chance: random.Random, number: int) -> str:
 
 def _phone(chance: random.Random) -> str:
     area, office, line = _digits(chance, 3), _digits(chance, 3), _digits(chance, 4)
-    forms = "({}) {}-{} {}-{}-{} {}.{}.{} +1-{}-{}-{} 1-{}-{}-{} ({}){}-{}".split(" ")
-    forms = [" ".join(forms[:2]), *forms[2:], "{} {} {}"]
+    forms = (
+        "({}) {}-{}", "{}-{}-{}", "{}.{}.{}", "+1-{}-{}-{}", "1-{}-{}-{}", "({}){}-{}", "{} {} {}"
+    )  # fmt: skip
     number = chance.choice(forms).format(area, office, line)
     return number if chance.random() < 0.85 else f"{office}-{line}"
 
@@ -249,4 +251,6 @@ def _date(chance: random.Random) -> str:
 def _day(chance: random.Random) -> str:
     month, day = chance.randint(1, 12), chance.randint(1, 28)
     name = _MONTHS[month - 1]
-    return chance.choice((f"{name} {day}", f"{name[:3]} {day}th", f"{day} {name}", f"{month}/{day}"))
+    return chance.choice(
+        (f"{name} {day}", f"{name[:3]} {day}th", f"{day} {name}", f"{month}/{day}")
+    )
