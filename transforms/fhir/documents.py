@@ -20,6 +20,7 @@ from transforms.fhir.datatypes import (
 )
 from transforms.fhir.notes import note_text
 from transforms.fhir.rows import ENTERED_IN_ERROR, Facts
+from transforms.fhir.scrub import scrub
 from transforms.fhir.times import begun_us, ended_us, known_us
 
 
@@ -120,7 +121,8 @@ def facts_from_report(report: DiagnosticReport) -> Facts:
         codes += coding_texts(report.conclusion_code)
     if report.conclusion is None and not report.presented_form:
         return [(time, code, None, name, None, codes or None)]
-    texts = [report.conclusion, *(note_text(form) for form in report.presented_form)]
+    conclusion = scrub(report.conclusion) if report.conclusion else None
+    texts = [conclusion, *(note_text(form) for form in report.presented_form)]
     return _one_per_text(time, code, name, texts, codes)
 
 

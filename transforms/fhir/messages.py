@@ -23,6 +23,7 @@ from transforms.fhir.datatypes import (
 from transforms.fhir.names import known_type
 from transforms.fhir.notes import note_text
 from transforms.fhir.rows import Facts
+from transforms.fhir.scrub import scrub
 from transforms.fhir.times import begun_us, known_us
 from transforms.fhir.values import FLOAT32_MAX, read_quantity
 
@@ -124,7 +125,8 @@ def facts_from_communication(communication: Communication) -> Facts:
     further = codes[1:] + coding_texts(communication.medium) + _sender(communication.sender)
     texts: list[str | None] = []
     for part in communication.payload:
-        texts.append(part.content_string)
+        if part.content_string:
+            texts.append(scrub(part.content_string))
         if part.content_attachment is not None:
             texts.append(note_text(part.content_attachment))
     if not codes and not any(texts):
@@ -193,5 +195,7 @@ def _answer_value(
         return float(number), None, None, None
     if answer.value_attachment is not None:
         return None, note_text(answer.value_attachment), None, None
-    text = answer.value_string or answer.value_date_time or answer.value_date
-    return None, text or answer.value_time or answer.value_uri, None, None
+    if answer.value_string:
+        return None, scrub(answer.value_string), None, None
+    text = answer.value_date_time or answer.value_date or answer.value_time
+    return None, text or answer.value_uri, None, None

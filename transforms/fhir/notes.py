@@ -1,4 +1,4 @@
-"""Text of notes, out of FHIR attachments.
+"""Text of notes, out of FHIR attachments, scrubbed.
 
 Plain text, HTML and RTF are read; other formats (PDF, images, CDA) and attachments that only
 give a URL have no text here.
@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup
 from striprtf.striprtf import rtf_to_text
 
 from transforms.fhir.datatypes import Attachment
+from transforms.fhir.scrub import scrub
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:+-]+)", re.IGNORECASE)
 _BLOCKS = [
@@ -41,7 +42,7 @@ _OTHER_TEXT = frozenset({"text/xml", "text/calendar", "text/css", "text/javascri
 
 
 def note_text(attachment: Attachment) -> str | None:
-    """Attachment -> its text, None where it carries none that can be read.
+    """Attachment -> its text without identifiers, None where it carries none that can be read.
 
     The charset of the content type counts, else a byte order mark, else UTF-8; bytes that are
     not UTF-8 and have no charset are read as Windows-1252.
@@ -63,7 +64,7 @@ def note_text(attachment: Attachment) -> str | None:
         text = str(rtf_to_text(text, errors="ignore"))
     elif is_html:
         text = _html_text(text)
-    return text.strip() or None
+    return scrub(text.strip()) or None
 
 
 def _unpack(data: str) -> bytes:

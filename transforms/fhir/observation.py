@@ -20,6 +20,7 @@ from transforms.fhir.datatypes import (
     SampledData,
 )
 from transforms.fhir.rows import Fact, Facts
+from transforms.fhir.scrub import scrub
 from transforms.fhir.times import ended_us, known_us
 from transforms.fhir.values import NO_VALUE, Value, read_quantity, read_range, read_ratio
 
@@ -153,7 +154,7 @@ def read_value(valued: "Observation | Component", element: str) -> Value | None:
         concept = valued.value_codeable_concept
         return None, label(concept), None, coding_texts((concept,))
     if valued.value_string is not None:
-        return None, valued.value_string, None, ()
+        return None, scrub(valued.value_string), None, ()
     if valued.value_boolean is not None:
         return float(valued.value_boolean), str(valued.value_boolean).lower(), None, ()
     if valued.value_integer is not None:
