@@ -30,8 +30,8 @@ _BEFORE_DEGREE = re.compile(
 )
 _LONGEST_NAME = 100
 _TITLE = re.compile(
-    r"(?:(?:[Dd]rs?|[Mm]rs?|[Mm]s|(?i:prof|rev))\.|[Dd]rs?|[Mm]rs?|[Mm]s|(?i:prof|professor|rev))[ ]{1,3}"
-    r"(?=[^\W\d_])"
+    r"(?:(?:[Dd]rs?|[Mm]rs?|[Mm]s|(?i:prof|rev))\.|[Dd]rs?|[Mm]rs?|[Mm]s"
+    r"|(?i:prof|professor|rev))[ ]{1,3}(?=[^\W\d_])"
 )
 _TITLE_OR_SHORT = re.compile(r"(?:DRS?|MRS?|MS)\.?[ ]{1,3}(?=[A-Z])")
 _LABEL = re.compile(
