@@ -13,6 +13,8 @@ Source: Bojanowski et al. 2017, https://doi.org/10.1162/tacl_a_00051.
 
 from typing import TYPE_CHECKING
 
+from transforms.vocabulary import vocabulary_ids
+
 if TYPE_CHECKING:
     import tensorflow as tf
 
@@ -42,28 +44,28 @@ def word_pairs(words: "tf.Tensor") -> "tf.Tensor":
     return tf.where(tf.equal(second, ""), tf.constant(""), pairs)
 
 
-def word_ids(words: "tf.Tensor", *, name: str, most: int, min_count: int = 1) -> "tf.Tensor":
+def word_ids(words: "tf.Tensor", patients: "tf.Tensor", *, name: str, most: int) -> "tf.Tensor":
     """Words (n, length) -> int64 (n, length): PADDING, UNSEEN, or FIRST_KNOWN and up.
 
-    Known are the `most` commonest words that occur at least `min_count` times in training, so
-    ids stay below `most + FIRST_KNOWN`. `name` is the file of the vocabulary.
+    Known are the `most` words that most patients of training use, at least MIN_PATIENTS of them,
+    so ids stay below `most + FIRST_KNOWN`. `name` is the file of the vocabulary.
     """
     import tensorflow as tf
 
-    known = _vocabulary_ids(words, name, most, min_count)
+    known = vocabulary_ids(words, patients, name=name, most=most)
     ids = tf.where(known < 0, tf.constant(UNSEEN, tf.int64), known + FIRST_KNOWN)
     return tf.where(tf.equal(words, ""), tf.constant(PADDING, tf.int64), ids)
 
 
-def bag_of_words(words: "tf.Tensor", *, name: str, most: int, min_count: int = 1) -> "tf.Tensor":
+def bag_of_words(words: "tf.Tensor", patients: "tf.Tensor", *, name: str, most: int) -> "tf.Tensor":
     """Words (n, length) -> tf-idf of words and of pairs of neighbours, float32 (n, most).
 
-    Columns are the `most` commonest of both that occur at least `min_count` times in training.
+    Columns are the `most` of both that most patients use, at least MIN_PATIENTS of them.
     """
     import tensorflow as tf
 
     tokens = tf.concat([words, word_pairs(words)], axis=1)
-    return _tf_idf(_count(_vocabulary_ids(tokens, name, most, min_count) + 1, most))
+    return _tf_idf(_count(vocabulary_ids(tokens, patients, name=name, most=most) + 1, most))
 
 
 def bag_of_characters(words: "tf.Tensor", *, buckets: int) -> "tf.Tensor":
@@ -87,19 +89,6 @@ def _word_grams(words: "tf.Tensor", sizes: tuple[int, ...]) -> "tf.RaggedTensor"
     bounded = tf.where(tf.equal(words, ""), "", tf.strings.join(["<", words, ">"]))
     characters = tf.strings.unicode_split(bounded, "UTF-8")
     return tf.strings.ngrams(characters, sizes, separator="")
-
-
-def _vocabulary_ids(tokens: "tf.Tensor", name: str, most: int, min_count: int) -> "tf.Tensor":
-    """Tokens -> 0 to most - 1, the commonest first; -1 for unknown ones and for ""."""
-    import tensorflow_transform as tft
-
-    return tft.compute_and_apply_vocabulary(
-        tokens,
-        default_value=-1,
-        top_k=most,
-        frequency_threshold=min_count,
-        vocab_filename=name,
-    )
 
 
 def _count(ids: "tf.Tensor", size: int) -> "tf.Tensor":

@@ -38,6 +38,7 @@ from model_defs._stay_features import CONDITION_GROUPS, Column, describe_subject
 from model_defs._triage import VITAL_SIGNS, read_rules
 from transforms.bucket_tables import Tables
 from transforms.prediction_rows import Outputs, Predictions
+from transforms.vocabulary import PATIENT
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -152,6 +153,7 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
     from model_defs import _text
 
     words = _text.split_words(inputs["text"], WORDS)
+    patients = inputs[PATIENT]
     numbers = tf.stack([inputs[field.name] for field in _NUMBERS], axis=1)
     missing = tf.math.is_nan(numbers)
     scaled = tft.scale_to_z_score(numbers, elementwise=True)
@@ -159,8 +161,8 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
     sex = tf.equal(inputs["sex"][:, tf.newaxis], tf.constant([_SEXES]))
     flags = tf.stack([inputs[field.name] for field in _FLAGS], axis=1)
     return {
-        "words": _text.word_ids(words, name="assistant_words", most=VOCABULARY, min_count=2),
-        "bag": _text.bag_of_words(words, name="assistant_bag", most=BAG, min_count=2),
+        "words": _text.word_ids(words, patients, name="assistant_words", most=VOCABULARY),
+        "bag": _text.bag_of_words(words, patients, name="assistant_bag", most=BAG),
         "characters": _text.bag_of_characters(words, buckets=BAG),
         "numbers": tf.concat(
             [

@@ -39,6 +39,7 @@ from model_defs._note_sections import KINDS, split_note
 from model_defs._stay_features import describe_subjects, last_suffix
 from transforms.bucket_tables import Tables
 from transforms.prediction_rows import Outputs, Predictions
+from transforms.vocabulary import PATIENT
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -176,10 +177,11 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
     lines = tf.strings.split(inputs["sentences"], sep="\n").to_tensor("", shape=[None, SENTENCES])
     words = _text.split_words(tf.reshape(lines, [-1]), SENTENCE_WORDS)
     words = tf.reshape(words, [-1, SENTENCES * SENTENCE_WORDS])
+    patients = inputs[PATIENT]
     note = _text.split_words(inputs["text"], NOTE_WORDS)
     return {
-        "words": _text.word_ids(words, name="note_words", most=VOCABULARY, min_count=2),
-        "terms": _text.bag_of_words(note, name="note_terms", most=TERMS, min_count=2),
+        "words": _text.word_ids(words, patients, name="note_words", most=VOCABULARY),
+        "terms": _text.bag_of_words(note, patients, name="note_terms", most=TERMS),
         "sentence_kinds": inputs["sentence_kinds"],
     }
 

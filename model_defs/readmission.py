@@ -40,13 +40,14 @@ from model_defs._stay_features import (
 from model_defs._stays import EXPIRED, find_deaths, find_returns, find_stays, label_returns
 from transforms.bucket_tables import Tables
 from transforms.prediction_rows import Outputs, Predictions
+from transforms.vocabulary import PATIENT, vocabulary_ids
 
 if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras
 
 ENTITY = "encounter"
-MIN_FREQUENCY = 10
+MIN_PATIENTS = 10
 MAX_TOKENS = 8000
 MAX_Z = 5.0
 
@@ -236,12 +237,12 @@ def preprocessing_fn(inputs: dict[str, "tf.Tensor"]) -> dict[str, "tf.Tensor"]:
         "standardised": tf.clip_by_value(scaled, -MAX_Z, MAX_Z),
         "missing": tf.cast(missing, tf.float32),
         "flags": tf.stack([inputs[field.name] for field in _FLAGS], axis=1),
-        "tokens": tft.compute_and_apply_vocabulary(
+        "tokens": vocabulary_ids(
             tokens,
-            default_value=-1,
-            top_k=MAX_TOKENS,
-            frequency_threshold=MIN_FREQUENCY,
-            vocab_filename="readmission_tokens",
+            inputs[PATIENT],
+            name="readmission_tokens",
+            most=MAX_TOKENS,
+            min_patients=MIN_PATIENTS,
         ),
     }
 

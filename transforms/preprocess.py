@@ -17,7 +17,7 @@ import absl.logging
 import apache_beam as beam
 import pyarrow as pa
 
-from transforms import tensors
+from transforms import tensors, vocabulary
 from transforms.definition import Definition
 from transforms.examples import batches_of, example_schema, read_examples
 
@@ -61,7 +61,7 @@ class Preprocess(beam.PTransform):
                 | "ReshuffleTrain" >> beam.Reshuffle()
                 | "ReadTrain" >> beam.FlatMap(_list_batches, features)
             )
-            config = _adapter_config(features)
+            config = _adapter_config(features.append(vocabulary.FIELD))
             graph = (batches, config) | tft_beam.AnalyzeDataset(self.definition.preprocessing_fn)
         written = graph | tft_beam.WriteTransformFn(self.graph_folder)
         every = [shard for split in sorted(self.shards) for shard in self.shards[split]]
@@ -93,8 +93,9 @@ def _no_rows(features: pa.Schema) -> pa.RecordBatch:
 
 
 def _list_batches(path: str, features: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for batch in batches_of(read_examples([path], example_schema(features))):
-        yield tensors.to_list_batch(batch, features)
+    table = read_examples([path], example_schema(features))
+    for batch in vocabulary.batches_by_patient(table):
+        yield tensors.to_list_batch(batch, features.append(vocabulary.FIELD))
 
 
 class _WriteRecords(beam.DoFn):

@@ -10,6 +10,7 @@ from transforms import tensors
 from transforms.definition import label_of
 from transforms.examples import to_table
 from transforms.preprocess import quiet_tensorflow
+from transforms.vocabulary import FIELD, PATIENT
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +20,17 @@ def transform(tmp_path_factory):
     import tensorflow_transform.beam as tft_beam
     from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-    def run(definition, frame):
+    def run(definition, frame, patients=None):
         quiet_tensorflow()
         table = to_table(frame, definition, label_of(definition, definition.Config())).select(
             definition.FEATURES.names
         )
-        schema = schema_utils.schema_from_feature_spec(tensors.feature_spec(definition.FEATURES))
-        data = table.to_pylist(), dataset_metadata.DatasetMetadata(schema)
+        schema = schema_utils.schema_from_feature_spec(
+            tensors.feature_spec(definition.FEATURES.append(FIELD))
+        )
+        patients = range(frame.height) if patients is None else patients
+        rows = [{**row, PATIENT: p} for row, p in zip(table.to_pylist(), patients, strict=True)]
+        data = rows, dataset_metadata.DatasetMetadata(schema)
         folder = str(tmp_path_factory.mktemp("graph"))
         with tft_beam.Context(temp_dir=folder):
             graph = data | tft_beam.AnalyzeDataset(definition.preprocessing_fn)
@@ -61,7 +66,7 @@ def test_readmission_standardises_counts_marks_what_is_missing_and_numbers_words
 
 def test_rare_words_stay_outside_the_vocabulary(transform):
     frame = readmission.examples(cases_readmission.tables(), cases_readmission.AS_OF)
-    rare = np.arange(frame.height) < readmission.MIN_FREQUENCY - 1
+    rare = np.arange(frame.height) < readmission.MIN_PATIENTS - 1
     frame = frame.with_columns(pl.Series("encounter_type", np.where(rare, "RARE//1", "COMMON//1")))
     words = transform(readmission, frame)["tokens"][
         :, readmission._TOKENS.index(("encounter_type",))
@@ -69,6 +74,19 @@ def test_rare_words_stay_outside_the_vocabulary(transform):
 
     assert (words[rare] == -1).all()
     assert (words[~rare] >= 0).all()
+
+
+def test_a_word_of_one_patient_stays_outside_however_often_it_comes(transform):
+    frame = readmission.examples(cases_readmission.tables(), cases_readmission.AS_OF)
+    own = np.arange(frame.height) >= frame.height - 2 * readmission.MIN_PATIENTS
+    frame = frame.with_columns(pl.Series("encounter_type", np.where(own, "OWN//1", "COMMON//1")))
+    patients = np.where(own, frame.height, np.arange(frame.height)).tolist()
+    words = transform(readmission, frame, patients)["tokens"][
+        :, readmission._TOKENS.index(("encounter_type",))
+    ]
+
+    assert (words[own] == -1).all()
+    assert (words[~own] >= 0).all()
 
 
 def test_a_number_that_whole_batches_lack_is_standardised_all_the_same(transform):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from model_defs import _text
+from transforms.vocabulary import PATIENT
 
-TRAIN = ["I can't breathe; my chest hurts", "My chest hurts", "", "Été, été: Kopfweh 39"]
+TEXTS = ["I can't breathe; my chest hurts", "My chest hurts", "", "Été, été: Kopfweh 39"]
+TRAIN = TEXTS * 3
 
 
 def transform(preprocessing_fn, train, texts):
-    """Outputs of the graph, analysed on `train`, for `texts`."""
+    """Outputs of the graph, analysed on `train`, a patient each, for `texts`."""
     import tempfile
 
     import tensorflow as tf
@@ -19,11 +21,14 @@ def transform(preprocessing_fn, train, texts):
     import tensorflow_transform.beam as tft_beam
     from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
-    spec = {"text": tf.io.FixedLenFeature([], tf.string)}
+    spec = {
+        "text": tf.io.FixedLenFeature([], tf.string),
+        PATIENT: tf.io.FixedLenFeature([], tf.int64),
+    }
     metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
     with tempfile.TemporaryDirectory() as folder:
         with tft_beam.Context(temp_dir=f"{folder}/temp"):
-            rows = [{"text": text} for text in train]
+            rows = [{"text": text, PATIENT: patient} for patient, text in enumerate(train)]
             graph = (rows, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
             graph | tft_beam.WriteTransformFn(f"{folder}/graph")
         layer = tft.TFTransformOutput(f"{folder}/graph").transform_features_layer()
@@ -37,7 +42,7 @@ def words_of(texts, length):
 
 
 def test_words_are_letters_and_digits_in_lower_case_up_to_the_length():
-    assert words_of(TRAIN, 4) == [
+    assert words_of(TEXTS, 4) == [
         ["i", "cant", "breathe", "my"],
         ["my", "chest", "hurts", ""],
         ["", "", "", ""],
@@ -54,11 +59,11 @@ def test_pairs_are_neighbours_and_never_reach_into_the_padding():
 @pytest.fixture(scope="module")
 def found():
     def preprocessing_fn(inputs):
-        words = _text.split_words(inputs["text"], 6)
+        words, patients = _text.split_words(inputs["text"], 6), inputs[PATIENT]
         return {
-            "ids": _text.word_ids(words, name="words", most=10, min_count=2),
-            "few": _text.word_ids(words, name="few", most=1),
-            "bag": _text.bag_of_words(words, name="bag", most=8, min_count=2),
+            "ids": _text.word_ids(words, patients, name="words", most=10),
+            "few": _text.word_ids(words, patients, name="few", most=1),
+            "bag": _text.bag_of_words(words, patients, name="bag", most=8),
             "characters": _text.bag_of_characters(words, buckets=64),
         }
 
@@ -67,11 +72,11 @@ def found():
 
 
 def test_ids_are_padding_unseen_and_known_by_frequency(found):
-    # Twice in training: my, chest, hurts, été. Every other word is unseen.
+    # Of 6 of the 12 patients: my, chest, hurts. Every other word is unseen.
     assert found["ids"].dtype == np.int64
     my, chest, _, leg = found["ids"][0, :4]
     assert leg == _text.UNSEEN
-    assert {my, chest} <= set(range(_text.FIRST_KNOWN, _text.FIRST_KNOWN + 4))
+    assert {my, chest} <= set(range(_text.FIRST_KNOWN, _text.FIRST_KNOWN + 3))
     assert my != chest
     assert found["ids"][0, 2] == my
     assert found["ids"][0, 4:].tolist() == [_text.PADDING] * 2
@@ -83,7 +88,7 @@ def test_a_bag_weighs_log_counts_by_rarity_and_has_length_one(found):
     bag = found["bag"]
     assert bag.shape == (5, 8)
     assert bag.dtype == np.float32
-    # `my` twice, `chest` and `my chest` once; each is in 2 of the 4 texts of training.
+    # `my` twice, `chest` and `my chest` once; each is in half of the texts of training.
     rarity = 1 + math.log(4 / 2)
     weights = np.array([math.log(3), math.log(2), math.log(2)]) * rarity
     expected = sorted(weights / np.linalg.norm(weights))
@@ -95,9 +100,9 @@ def test_a_bag_weighs_log_counts_by_rarity_and_has_length_one(found):
 def test_rarity_tells_a_common_word_from_a_rare_one():
     def preprocessing_fn(inputs):
         words = _text.split_words(inputs["text"], 2)
-        return {"bag": _text.bag_of_words(words, name="bag", most=4)}
+        return {"bag": _text.bag_of_words(words, inputs[PATIENT], name="bag", most=4)}
 
-    bag = transform(preprocessing_fn, ["a"] * 7 + ["b"], ["a", "b a"])["bag"]
+    bag = transform(preprocessing_fn, ["a"] * 35 + ["b"] * 5, ["a", "b a"])["bag"]
     common, rare = 1 + math.log(8 / 7), 1 + math.log(8)
     assert bag[0].max() == pytest.approx(1)
     assert sorted(bag[1][bag[1] > 0]) == pytest.approx(

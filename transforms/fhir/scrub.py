@@ -87,9 +87,11 @@ _DATE = re.compile(
 )
 _DAY_OF_YEAR = re.compile(
     r"""
-    (?:on|since|dated?|until|till|from|after|before|by|visit|seen|fell[ ]again|due|for|of|return
-      |through|to)\b:?[ ]{1,2}
-    (?P<span>(?:1[0-2]|0?[1-9])/(?:3[01]|[12][0-9]|0?[1-9]))(?![\w/%]|[.-][0-9])
+    (?:on|since|dated?|until|till|from|after|before|by|visit|seen|again|due|return
+      |through)\b:?[ ]{1,2}
+    (?P<span>(?:1[0-2]|0?[1-9])/(?:3[01]|[12][0-9]|0?[1-9])
+      (?:[ ](?:to|and|-|through|until)[ ](?:1[0-2]|0?[1-9])/(?:3[01]|[12][0-9]|0?[1-9]))?
+    )(?![\w/%]|[.-][0-9])
     (?![ ](?:strength|dose|tabs?|tablets?|systolic|murmur|power|pain|reflex|motor|in\b|mg|ml|cm))
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -100,7 +102,7 @@ _NUMBER_NAME = r"""
       |member|insurance|group|subscriber|medicare|medicaid|license|licence|accession|specimen|case
       |record|encounter|visit|passport|social[ ]security|unit|serial|claim|certificate|device
       |unique)[ .]{0,2}(?:(?:id|number|num|nbr|no)\b\.?|\#)
-    |mrn?\#?|ssn|dea|npi|vin|[mp]id|id|specimen|chart|accession|account|acct|medical[ ]record)
+    |mrn?\#?|ssn|dea|npi|vin|pid|id|specimen|chart|accession|account|acct|medical[ ]record)
 """
 _ID = re.compile(
     rf"""
@@ -118,13 +120,13 @@ _PHONE = re.compile(
       (?<![\w.-])(?:\+?1[ .-]{1,2})?(?:\([0-9]{3}\)[ .-]{0,2}|[0-9]{3}[ .-])
       [0-9]{3}[ .-][0-9]{4}(?![\w-]|\.[0-9])
       (?:[ ]{0,2},?[ ]{0,2}(?:x|ext\.?|extension)[ ]{0,2}[0-9]{1,6}(?![0-9]))?
-    | (?<!\w)\+[0-9]{1,3}(?:[ .-]{0,2}\(?[0-9]{1,4}\)?){2,6}(?!\w)
+    | (?<!\w)\+(?=(?:[ ().-]{0,3}[0-9]){8})[0-9]{1,3}(?:[ .-]{0,2}\(?[0-9]{1,4}\)?){2,6}(?!\w)
     | (?<![\w.,/-])[0-9]{3}-[0-9]{4}(?![\w/-]|\.[0-9]|[ ](?:mg|ml|mcg|units?|cal|k?cal)\b)
     """,
     re.VERBOSE,
 )
 _EXTENSION = re.compile(
-    r"\b(?:phone|telephone|tel|ph|fax|fx|cell|mobile|pager|beeper|ext|extension)\b[ .:#]{1,4}"
+    r"\b(?:phone|telephone|tel|fax|cell|mobile|pager|beeper|ext|extension)\b[ .:#]{1,4}"
     r"(?:number[ ]|is[ ]|no\.?[ ]|at[ ]|[#])?(?P<span>(?:[0-9][ -]?){3,15}[0-9])(?![\w/]|[.][0-9])",
     re.IGNORECASE,
 )
@@ -138,6 +140,7 @@ _STREET = (
     r"(?:Street|Avenue|Road|Boulevard|Drive|Lane|Court|Way|Place|Terrace|Circle|Parkway|Highway"
     r"|Square|Trail|Plaza|Route|Pike|Turnpike|Loop|St|Ave|Av|Rd|Blvd|Dr|Ln|Ct|Pl|Ter|Cir|Pkwy|Hwy|Sq)"
 )
+_SHOUTED = r"(?:STREET|AVENUE|ROAD|BOULEVARD|DRIVE|LANE|COURT|HIGHWAY|ST|AVE|RD|BLVD|DR|LN)"
 _WORD = r"[A-Z][\w'.-]{0,20}"
 _STATE = (
     r"(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI"
@@ -145,8 +148,10 @@ _STATE = (
 )
 _ADDRESS = re.compile(
     rf"""
-      (?<![\w./-])[0-9]{{1,6}}[A-Z]?[ ](?:(?:{_WORD}|[0-9]{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?
-      (?:{_STREET}|{_STREET.upper()})(?!\w)\.?(?:[ ][0-9]{{1,4}}(?![\w/]))?
+      (?<![\w./-])[0-9]{{1,6}}[A-Z]?[ ](?:
+        (?:(?:[A-Z][\w'-]{{1,20}}|[A-Z]\.?|St\.|[0-9]{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?{_STREET}
+      | (?:(?:[A-Z][A-Z'-]{{0,20}}|[NSEW]\.|[0-9]{{1,3}}(?:ST|ND|RD|TH))[ ]){{1,4}}?{_SHOUTED}
+      )(?!\w)\.?(?:[ ][0-9]{{1,4}}(?![\w/]))?
       (?:,?[ ](?:Apt|Apartment|Suite|Ste|Unit|Floor|Fl|Room|\#)\.?[ ]?\#?[\w-]{{1,6}})?
     | (?<![\w./-])[0-9]{{1,6}}[ ](?!(?:the|a|on|of|in|my|this|that|his|her)[ ])[a-z]{{3,20}}[ ]
       (?:street|avenue|boulevard|road|st|ave|rd|blvd)(?!\w)
@@ -162,7 +167,7 @@ _ZIP_DIGITS = 5
 _TOWN = re.compile(
     r"(?<!\w)(?:[Ll]ives?|[Ll]iving|[Rr]esid(?:es?|ing)|[Rr]esident|[Bb]orn|[Rr]aised|[Mm]oved|[Hh]ails)"
     r"[ ](?:here[ ])?(?:alone[ ])?(?:in|from|of|to|near|at)[ ]"
-    r"(?P<span>(?!I{1,3}\b|The\b|A\b)[A-Z][\w.'-]{1,20}(?:[ ][A-Z][\w.'-]{1,20}){0,2})"
+    r"(?P<span>(?!The\b|Hospital)[A-Z][a-z][\w.'-]{0,20}(?:[ ][A-Z][\w.'-]{1,20}){0,2})"
 )
 _ZIP = re.compile(r"\bzip(?:[ ]code)?:?[ ](?:is[ ])?(?P<span>[0-9]{5}(?:-[0-9]{4})?)(?!\w)", re.I)
 
@@ -171,17 +176,17 @@ _MONTH_WORDS = """
     feb mar apr jun jul aug sep sept oct nov dec
 """
 _DAY_WORDS = """
-    on since date dated until till from after before by visit seen fell due for of return
+    on since date dated until till from after before by visit seen again due for of return
     through to
 """
 _ID_WORDS = """
     med medical patient hosp hospital chart account acct policy member insurance group
     subscriber medicare medicaid license licence accession specimen case record encounter visit
-    passport social unit serial claim certificate device unique mr mrn ssn dea npi vin mid pid
+    passport social unit serial claim certificate device unique mr mrn ssn dea npi vin pid
     id
 """
 _EXTENSION_WORDS = """
-    phone telephone tel ph fax fx cell mobile pager beeper ext extension
+    phone telephone tel fax cell mobile pager beeper ext extension
 """
 _TOWN_WORDS = """
     live lives living reside resides residing resident born raised moved hails

@@ -1,8 +1,8 @@
 """Names that are common in the United States, in lower case, for `transforms.fhir.scrub`.
 
 The 700 commonest given names of men and the 1,000 of women, and the 1,500 commonest surnames, of
-the census of 1990, less three that are medical words. Some are also words, places or eponyms: they count as names only beside
-another sign of a name.
+the census of 1990, less three that are medical words. Some are also words, places or eponyms:
+they count as names only beside another sign of a name.
 
 Source: https://www.census.gov/topics/population/genealogy/data/1990_census.html
 """

@@ -30,10 +30,10 @@ _BEFORE_DEGREE = re.compile(
 )
 _LONGEST_NAME = 100
 _TITLE = re.compile(
-    r"(?:(?i:drs?|mrs?|ms|prof|rev)\.|[Dd]rs?|[Mm]rs?|[Mm]s|(?i:prof|professor|rev))[ ]{1,3}"
-    r"(?=[^\W\d_])"
+    r"(?:(?:[Dd]rs?|[Mm]rs?|[Mm]s|(?i:prof|rev))\.|[Dd]rs?|[Mm]rs?|[Mm]s"
+    r"|(?i:prof|professor|rev))[ ]{1,3}(?=[^\W\d_])"
 )
-_TITLE_OR_SHORT = re.compile(r"(?:DRS?|MRS?|MS)[ ]{1,3}(?=[A-Z])")
+_TITLE_OR_SHORT = re.compile(r"(?:DRS?|MRS?|MS)\.?[ ]{1,3}(?=[A-Z])")
 _LABEL = re.compile(
     r"(?<!\w)(?:patient(?:'s)?(?:[ ]name)?|name|re|attending(?:[ ]physician)?|resident|surgeon"
     r"|(?:first[ ]|second[ ])?assistant|anesthesiologist|provider|physician|consultant|pcp|author"
@@ -73,7 +73,7 @@ _CLOSING = re.compile(
 )
 
 _NO_NAMES_TEXT = """
-    a an and are as at be but by can did do for had has have he her his i if in is it me my no
+    a an and are as at be but by can did do for had has have he her his i if in is it me my no one
     not of on or our she so that the their them then there they this to us was we were what when
     who will with you your yes admission after also allergies all any assessment before blood
     both clinic clinical complains complaint continue daily date denies department diagnosis
@@ -188,10 +188,13 @@ def _after_title(text: str, begin: int) -> Iterator[Range]:
 
 
 def _after_title_or_short(text: str, begin: int) -> Iterator[Range]:
-    """The listed name after `DR` or `MS`, which may be short for something else."""
+    """The name after `DR.` or `MS`, short for something else unless it is listed or shouted too."""
     token = _TOKEN.match(text, begin)
-    if token and _listed(token[0]):
-        yield begin, _extent(text, begin)
+    pointed = "." in text[begin - 4 : begin]
+    if token and (_listed(token[0]) or (pointed and token[0].isupper())):
+        end = _extent(text, begin)
+        if end > begin:
+            yield begin, end
 
 
 def _after_label(text: str, begin: int) -> Iterator[Range]:
