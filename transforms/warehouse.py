@@ -64,13 +64,15 @@ class LiveFile:
 class Warehouse:
     """An open warehouse; `folder` is a local path or a URL without trailing slash.
 
-    It shows the tables as they were when it was opened: `base` holds their snapshots.
+    It shows the tables as they were when it was opened: `base` holds their snapshots. Without
+    `quarantine_raw` the bytes of refused inputs are not to be stored.
     """
 
     folder: str
     buckets: int
     catalog: Catalog
     base: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    quarantine_raw: bool = True
 
     def __post_init__(self) -> None:
         self.base.update({name: self._snapshot_id(name) for name in TABLES})
@@ -285,8 +287,10 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
 
     `location` is a folder, or a URL whose `nightrounds.toml` holds `buckets` and, under
     `[catalog]`, the properties of a pyiceberg catalog; a folder has a SQLite catalog of its own.
+    With `quarantine_raw = false` there the bytes of refused inputs are not stored.
 
-    Raises: UsageError, when there is no warehouse, or it has another number of buckets.
+    Raises: UsageError, when there is no warehouse, it has another number of buckets, or
+    `quarantine_raw` is neither true nor false.
     """
     folder = location.rstrip("/") if "://" in location else os.path.abspath(location)
     config = _read_config(folder)
@@ -304,6 +308,9 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
         "uri": f"sqlite:///{folder}/catalog.db",
         "warehouse": _url(folder),
     }
+    quarantine_raw = config.get("quarantine_raw", True)
+    if not isinstance(quarantine_raw, bool):
+        raise UsageError(f"{CONFIG_FILE}: quarantine_raw = {quarantine_raw!r}: not true or false")
     catalog = load_catalog("nightrounds", **properties)  # type: ignore[arg-type]
     if create:
         for namespace in sorted({table.namespace for table in TABLES.values()}):
@@ -311,7 +318,7 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
     buckets = int(str(config["buckets"]))
     if Warehouse(folder, buckets, catalog).finish_interrupted():
         _LOG.warning("finished a publication that had been cut short")
-    return Warehouse(folder, buckets, catalog)
+    return Warehouse(folder, buckets, catalog, quarantine_raw=quarantine_raw)
 
 
 def _read_config(folder: str) -> dict[str, object] | None:
@@ -327,6 +334,8 @@ def _create_folders(folder: str, config: Mapping[str, object]) -> None:
         for name in ("", "clinical", "restricted", "journal", "staging"):
             Path(folder, name).mkdir(mode=0o700, parents=True, exist_ok=True)
     lines = [f"buckets = {config['buckets']}"]
+    if "quarantine_raw" in config:
+        lines.append(f"quarantine_raw = {json.dumps(config['quarantine_raw'])}")
     catalog = config.get("catalog")
     if isinstance(catalog, dict):
         lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]
