@@ -28,6 +28,8 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m bench.dependencies licences
+	$(BIN)/python -m bench.dependencies audit
 
 format: install
 	$(BIN)/ruff format .

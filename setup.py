@@ -40,6 +40,7 @@ setup(
         "dev": [
             "hypothesis>=6.170,<7",
             "mypy>=2.4,<3",
+            "pip-audit>=2.10,<3",
             "pytest>=9.2,<10",
             "pytest-xdist>=3.8,<4",
             "ruff>=0.17,<0.18",

@@ -87,7 +87,13 @@ def ingest(
 
     Raises: UsageError, when a path matches nothing; RunFailed, when the pipeline fails.
     """
-    run = Run(context.run_id, context.run_date, warehouse.folder, warehouse.buckets)
+    run = Run(
+        context.run_id,
+        context.run_date,
+        warehouse.folder,
+        warehouse.buckets,
+        warehouse.quarantine_raw,
+    )
     files = {
         (table, bucket): paths
         for table in BUCKETED

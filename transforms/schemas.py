@@ -126,7 +126,7 @@ QUARANTINE = pa.schema(
         _field("resource_id", pa.string(), "FHIR id, where known"),
         _field("error_class", pa.string(), "class of the error", required=True),
         _field("message", pa.string(), "what was wrong, without patient values", required=True),
-        _field("raw", pa.binary(), "the refused bytes"),
+        _field("raw", pa.binary(), "the refused bytes, unless they are not to be kept"),
     ]
 )
 

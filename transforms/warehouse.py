@@ -68,13 +68,15 @@ class LiveFile:
 class Warehouse:
     """An open warehouse; `folder` is a local path or a URL without trailing slash.
 
-    It shows the tables as they were when it was opened: `base` holds their snapshots.
+    It shows the tables as they were when it was opened: `base` holds their snapshots. Without
+    `quarantine_raw` the bytes of refused inputs are not to be stored.
     """
 
     folder: str
     buckets: int
     catalog: Catalog
     base: dict[str, int | None] = dataclasses.field(default_factory=dict)
+    quarantine_raw: bool = True
 
     def __post_init__(self) -> None:
         self.base.update({name: self._snapshot_id(name) for name in TABLES})
@@ -346,9 +348,10 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
 
     `location` is a folder, or a URL whose `nightrounds.toml` holds `buckets` and, under
     `[catalog]`, the properties of a pyiceberg catalog; a folder has a SQLite catalog of its own.
+    With `quarantine_raw = false` there the bytes of refused inputs are not stored.
 
-    Raises: UsageError, when there is no warehouse, or it has another number of buckets;
-    RunFailed, when its catalog is gone.
+    Raises: UsageError, when there is no warehouse, it has another number of buckets, or
+    `quarantine_raw` is neither true nor false; RunFailed, when its catalog is gone.
     """
     folder = location.rstrip("/") if "://" in location else os.path.abspath(location)
     if create:
@@ -372,6 +375,9 @@ def _open(folder: str, location: str, create: bool, buckets: int | None) -> Ware
         "uri": f"sqlite:///{folder}/catalog.db",
         "warehouse": _url(folder),
     }
+    quarantine_raw = config.get("quarantine_raw", True)
+    if not isinstance(quarantine_raw, bool):
+        raise UsageError(f"{CONFIG_FILE}: quarantine_raw = {quarantine_raw!r}: not true or false")
     catalog = load_catalog("nightrounds", **properties)  # type: ignore[arg-type]
     if not is_new and not catalog.list_namespaces():
         # Else the warehouse would look empty, and be filled anew beside its files.
@@ -381,10 +387,11 @@ def _open(folder: str, location: str, create: bool, buckets: int | None) -> Ware
             catalog.create_namespace_if_not_exists(namespace)
     if is_new:  # last: with this file the warehouse exists
         _write_config(folder, config)
-    warehouse = Warehouse(folder, int(str(config["buckets"])), catalog)
+    number = int(str(config["buckets"]))
+    warehouse = Warehouse(folder, number, catalog, quarantine_raw=quarantine_raw)
     if warehouse._finish_interrupted():
         _LOG.warning("finished a publication that had been cut short")
-        warehouse = Warehouse(folder, warehouse.buckets, catalog)
+        warehouse = dataclasses.replace(warehouse, base={})
     return warehouse
 
 
@@ -408,6 +415,8 @@ def _create_folders(folder: str) -> None:
 
 def _write_config(folder: str, config: Mapping[str, object]) -> None:
     lines = [f"buckets = {config['buckets']}"]
+    if "quarantine_raw" in config:
+        lines.append(f"quarantine_raw = {json.dumps(config['quarantine_raw'])}")
     catalog = config.get("catalog")
     if isinstance(catalog, dict):
         lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]

@@ -41,12 +41,16 @@ class Written(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What the workers know of the run: its id, its day, and where its files go."""
+    """What the workers know of the run: its id, its day, and where its files go.
+
+    Without `quarantine_raw` the bytes of refused inputs are not stored.
+    """
 
     run_id: str
     run_date: datetime.date
     folder: str
     buckets: int
+    quarantine_raw: bool = True
 
 
 def _deletions(streams: Iterable[bytes], stored: pa.Table) -> pl.DataFrame:
@@ -72,12 +76,14 @@ def _deletions(streams: Iterable[bytes], stored: pa.Table) -> pl.DataFrame:
 
 def with_run_columns(new: pa.Table, table: Table, bucket: int, run: Run) -> pa.Table:
     """Rows as shuffled -> rows of the table: bucket, run and day filled in."""
-    constants = {
+    constants: dict[str, object] = {
         "bucket": bucket,
         "ingest_run": run.run_id,
         "run_id": run.run_id,
         "run_date": run.run_date,
     }
+    if not run.quarantine_raw:
+        constants["raw"] = None  # a column of the quarantine alone
     columns = [
         pa.repeat(pa.scalar(constants[field.name], field.type), new.num_rows)
         if field.name in constants

@@ -110,13 +110,16 @@ def table_of(warehouse, name):
     return open_warehouse(str(warehouse)).catalog.load_table(TABLES[name].identifier)
 
 
-def test_it_reports_exports_and_cleans(golden, tmp_path):
+def test_it_reports_exports_and_cleans(golden, tmp_path, capsys):
     where = ["--warehouse", str(golden)]
     assert main(["report", *where, "-o", str(tmp_path / "report.html")]) == 0
     assert "logistic" in (tmp_path / "report.html").read_text()
     assert main(["export-meds", str(tmp_path / "meds"), *where]) == 0
     assert main(["quarantine", "list", *where, "--format", "json"]) == 0
     assert main(["gc", *where]) == 0
+    ((run_id,),) = select(golden, "SELECT DISTINCT run_id FROM predictions")
+    assert main(["reproduce", run_id, *where]) == 2
+    assert "a release that did not record what it read" in capsys.readouterr().err
     assert counts(golden) == ROWS
 
 

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.cli import main
 from pipelines.export_meds import export_meds
 from pipelines.gc import collect_garbage
 from pipelines.ingest import Inputs
@@ -72,6 +73,69 @@ def test_a_source_that_is_gone_is_named(tmp_path, export):
     (export / "bad.ndjson").unlink()
     inputs, gone = replay_inputs(warehouse(tmp_path))
     assert (inputs.fhir, gone) == ((), [str(export / "bad.ndjson")])
+
+
+def test_a_mended_file_leaves_the_quarantine_through_the_command_line(
+    tmp_path, export, monkeypatch, keys, capsys
+):
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", keys.secret.decode())
+    where = ["--warehouse", str(tmp_path / "w")]
+
+    def listed():
+        capsys.readouterr()
+        assert main(["quarantine", "list", *where, "--format", "json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    (refused,) = listed()
+    assert refused["uri"] == str(export / "bad.ndjson")
+    assert (refused["stage"], refused["resource_type"]) == ("read_fhir", "Observation")
+    assert main(["quarantine", "replay", *where, "--quiet"]) == 0
+    assert len(listed()) == 1  # it is as broken as before
+    (export / "bad.ndjson").write_bytes(lines(observation("o2", "Patient/a", 9.0)))
+    assert main(["quarantine", "replay", *where, "--quiet"]) == 0
+    assert listed() == []
+    assert select(tmp_path, "SELECT count(*) FROM events WHERE numeric_value = 9") == [(1,)]
+    assert main(["quarantine", "replay", *where, "--quiet"]) == 0
+    assert "nothing to replay" in capsys.readouterr().err
+    assert select(tmp_path, "SELECT count(*) FROM events WHERE numeric_value = 9") == [(1,)]
+
+
+def test_a_replay_of_a_file_that_is_gone_says_so_and_the_refusal_stays(
+    tmp_path, export, monkeypatch, keys, capsys
+):
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", keys.secret.decode())
+    (export / "bad.ndjson").unlink()
+    assert main(["quarantine", "replay", "--warehouse", str(tmp_path / "w"), "--quiet"]) == 0
+    assert "bad.ndjson is gone: its refusals stay" in capsys.readouterr().err
+    assert open_refusals(warehouse(tmp_path)).height == 1
+
+
+def test_the_refused_bytes_are_kept_unless_the_warehouse_says_not_to(tmp_path, export, run):
+    raw = "SELECT raw FROM quarantine"
+    ((kept,),) = select(tmp_path, raw)
+    assert b'"id": "o2"' in kept
+    toml = tmp_path / "w" / "nightrounds.toml"
+    toml.write_text(toml.read_text() + "quarantine_raw = false\n")
+    (export / "worse.ndjson").write_bytes(b'{"resourceType": "Observation", "id": "SECRET"}\n')
+    run(export / "worse.ndjson")
+    new = "SELECT raw, error_class IS NOT NULL, message IS NOT NULL FROM quarantine"
+    assert (None, True, True) in select(tmp_path, new)
+    assert open_refusals(warehouse(tmp_path)).height == 2  # both are listed and replayed
+    files = [p for p in (tmp_path / "w").rglob("*") if p.is_file()]
+    assert not [p for p in files if b"SECRET" in p.read_bytes() and "restricted" not in p.parts]
+    toml.write_text("buckets = 2\nquarantine_raw = 0\n")
+    with pytest.raises(UsageError, match="quarantine_raw = 0: not true or false"):
+        warehouse(tmp_path)
+
+
+def test_a_new_warehouse_can_be_told_before_it_is_made(tmp_path, run):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "nightrounds.toml").write_text("quarantine_raw = false\n")
+    (tmp_path / "bad.ndjson").write_bytes(b'{"resourceType": "Observation", "id": "o2"}\n')
+    for _ in range(2):
+        run(tmp_path / "bad.ndjson")
+        assert select(tmp_path, "SELECT raw FROM quarantine") == [(None,)]
+    assert not warehouse(tmp_path).quarantine_raw
 
 
 def test_gc_removes_old_orphans_only(tmp_path, export):
