@@ -12,6 +12,7 @@ import pytest
 from pipelines.ingest import Inputs
 from tests.builders import lines, observation
 from tests.pipelines.test_bad_input import GOOD, SECRET, names, refusals
+from tests.pipelines.warehouses import select
 from tests.transforms.dicom import builders as dicom
 from transforms import read_fhir, sources
 from transforms.errors import UsageError
@@ -213,18 +214,20 @@ def test_a_file_that_changes_after_it_was_found_is_refused(
         stage.read == 1 + sum(len(several) for several in found.values()) == 1 + stage.quarantined
     )
     assert names(tmp_path, keys, "fine", "a", "c", "d") == {"fine"}
+    # Each range of b.ndjson noted its source, which is one.
+    assert select(tmp_path, "SELECT count(*) - count(DISTINCT source_id) FROM sources") == [(0,)]
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, folder, run, monkeypatch):
     (folder / "a.json").write_bytes(line("a"))
-    read_whole = sources.read_whole
+    read_whole = read_fhir.read_whole
 
     def grow_late(*arguments):
         data = read_whole(*arguments)
         grow(folder / "a.json")
         return data
 
-    monkeypatch.setattr(sources, "read_whole", grow_late)
+    monkeypatch.setattr(read_fhir, "read_whole", grow_late)
     monkeypatch.setattr(read_fhir, "looks_like_ndjson", lambda head: False)
     stage = run(folder, limit=1.0).stages["read_fhir"]
     assert (stage.read, stage.written, stage.quarantined) == (2, 1, 1)
