@@ -129,6 +129,8 @@ class _ReadFhir(beam.DoFn):
                 self._note_source(unit, content.head)
                 self._skip("not FHIR JSON")
             else:
+                if content.is_file:
+                    self.limits.check("file_bytes", unit.size_bytes)
                 data = read_whole(content.stream, self.limits, head)
                 self._note_source(unit, data)
                 self.reader.read_json(data, source_id, self.rows)
