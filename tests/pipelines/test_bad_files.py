@@ -128,7 +128,7 @@ def test_a_zip_is_opened_once_for_each_unit(tmp_path, folder, run, monkeypatch):
     assert len(opened) == 1 + 5  # found, then units of 19 members
 
 
-def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys):
+def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys, monkeypatch):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "out.ndjson").write_bytes(GOOD)
@@ -156,8 +156,13 @@ def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys):
     (tmp_path / "given").symlink_to(outside)
     assert run(tmp_path / "given").stages["read_fhir"].written == 1
     assert run(folder / "link-out.ndjson").stages["read_fhir"].duplicate == 1
-    with pytest.raises(UsageError, match=r"--fhir .*/fifo: neither a file nor a folder"):
-        Inputs(fhir=(str(folder / "fifo"),)).check(keys)
+    monkeypatch.chdir(folder)
+    for argument, message in (
+        ("fifo", "neither a file nor a folder"),
+        ("link-nowhere.ndjson", "no such file"),
+    ):
+        with pytest.raises(UsageError, match=f"--fhir {argument}: {message}"):
+            Inputs(fhir=(argument,)).check(keys)
     with pytest.raises(UsageError, match=r"link.csv: symbolic link out of the folder"):
         (folder / "link.csv").symlink_to(outside / "out.ndjson")
         Inputs(pairs=(str(folder / "*.csv"),)).check(keys)
