@@ -32,7 +32,7 @@ def check_inputs(argument: str, paths: tuple[str, ...]) -> None:
         found = next(match_files(path), None)
         if found is None:
             raise UsageError(f"{argument} {path}: no such file, and no file below it")
-        if found == (path, 0, NO_FILE):
+        if found.skip == NO_FILE and found.uri == os.path.abspath(path):
             raise UsageError(f"{argument} {path}: {NO_FILE}")
 
 
@@ -49,7 +49,7 @@ def match_files(path: str) -> Iterator[Found]:
     path = os.path.abspath(path)
     if os.path.isdir(path):
         yield from _walk(path)
-    elif os.path.lexists(path):
+    elif os.path.exists(path):
         # As it is: its name may hold characters that mean something in a glob.
         yield _local(path, root=None)
     elif _is_pattern(path):

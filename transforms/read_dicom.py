@@ -12,6 +12,7 @@ from transforms.batches import in_global_window, keyed_batches
 from transforms.counts import Count
 from transforms.dicom.header import ROW_FIELDS, ImageRow, index_row
 from transforms.dicom.reading import Skipped
+from transforms.inflation import read_whole
 from transforms.keys import Keys
 from transforms.limits import Limits
 from transforms.link import UNMATCHED, pending_batch
@@ -64,7 +65,7 @@ class _ReadDicom(beam.DoFn):
             with sources.open_part(part, self.limits) as content:
                 head, stream = content.head, content.stream
                 if not content.is_file:  # the reader goes back and forth
-                    stream = io.BytesIO(sources.read_whole(stream, self.limits))
+                    stream = io.BytesIO(read_whole(stream, self.limits))
                 source_id = self.keys.source_id(unit.name)
                 found = index_row(stream, keys=self.keys, source_id=source_id, position=0)
                 self._check_frame(found)

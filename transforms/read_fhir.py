@@ -20,6 +20,7 @@ from transforms.errors import InputError, OverLimit
 from transforms.fhir.reader import FhirReader
 from transforms.fhir.rows import FhirRows
 from transforms.fhir.validation import Validation
+from transforms.inflation import is_gzip, read_whole
 from transforms.keys import Keys
 from transforms.limits import Limits, over
 from transforms.link import pending_batch
@@ -112,7 +113,7 @@ class _ReadFhir(beam.DoFn):
             return
         with sources.open_part(part, self.limits) as content:
             head = content.stream.read(BLOCK_BYTES)
-            if sources.is_gzip(head):
+            if is_gzip(head):
                 raise InputError("gzip within a gzip")
             start = head.removeprefix(BOM)
             first = start[_BLANK.match(start).end() :][:1]  # type: ignore[union-attr]
@@ -128,7 +129,9 @@ class _ReadFhir(beam.DoFn):
                 self._note_source(unit, content.head)
                 self._skip("not FHIR JSON")
             else:
-                data = sources.read_whole(content.stream, self.limits, head)
+                if content.is_file:
+                    self.limits.check("file_bytes", unit.size_bytes)
+                data = read_whole(content.stream, self.limits, head)
                 self._note_source(unit, data)
                 self.reader.read_json(data, source_id, self.rows)
                 yield

@@ -24,7 +24,8 @@ from apache_beam.io.filesystems import FileSystems
 from transforms.archives import is_zip, open_member, open_zip
 from transforms.errors import InputError
 from transforms.find_files import Found, match_files
-from transforms.limits import Limits
+from transforms.inflation import gunzip, inflated, is_gzip, read_whole
+from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.ndjson import has_ndjson_name, looks_like_ndjson
 from transforms.progress_notes import ProgressNotes
 
@@ -35,7 +36,6 @@ _BLOCK_BYTES = 1 << 20
 # A zip becomes at most about twice as many units: each has to read the directory again.
 _ZIP_UNITS = 128
 _MIN_MEMBERS = 256
-_GZIP_MAGIC = b"\x1f\x8b"
 _CHANGED = "changed while it was read"
 
 # What a file that cannot be read raises, and what is said of it: messages may hold its name.
@@ -130,12 +130,35 @@ def open_binary(uri: str) -> BinaryIO:
     return FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED)
 
 
-def open_unit(unit: Unit) -> BinaryIO:
-    """Opens a whole file or the member of a zip, seekable."""
-    if not unit.member:
-        return open_binary(unit.uri)
-    with open_binary(unit.uri) as archive, zipfile.ZipFile(archive) as opened:
-        return io.BytesIO(opened.read(unit.member))
+class Opener:
+    """Opens sources one after the other; a zip stays open until one elsewhere is asked for."""
+
+    def __init__(self) -> None:
+        self._uri = ""
+        self._stack = contextlib.ExitStack()
+
+    def __call__(self, unit: Unit) -> BinaryIO:
+        """A file, or the content of the member of a zip, seekable.
+
+        Raises: what is in UNREADABLE.
+        """
+        if not unit.member:
+            return open_binary(unit.uri)
+        if self._uri != unit.uri:
+            self.close()
+            file = self._stack.enter_context(open_binary(unit.uri))
+            opened = self._stack.enter_context(open_zip(file, DEFAULT_LIMITS))
+            self._archive, self._uri = opened[0], unit.uri
+            self._members = {info.filename: info for info in reversed(opened[1])}
+        if unit.member not in self._members:
+            raise InputError("no such member in the zip")
+        with open_member(self._archive, self._members[unit.member]) as member:
+            return io.BytesIO(read_whole(member, DEFAULT_LIMITS))
+
+    def close(self) -> None:
+        """Closes the zip."""
+        self._uri = ""
+        self._stack.close()
 
 
 def split_units(file: Found, *, ranges: bool, limits: Limits) -> Iterator[Unit]:
@@ -219,10 +242,10 @@ def open_part(part: Part, limits: Limits) -> Iterator[Content]:
             _refuse_zip(part, packed, limits)
         stream, size = packed, part.unit.size_bytes
         if part.info is not None:
-            stream = _inflated(stream, part.info.compress_size, limits)
+            stream = inflated(stream, part.info.compress_size, limits)
         is_gzipped = is_gzip(head)
         if is_gzipped:
-            stream = _inflated(gunzip(stream), size, limits)
+            stream = inflated(gunzip(stream), size, limits)
         yield Content(stream, head, is_file=part.info is None and not is_gzipped)
         if part.info is None:
             _check_size(packed, part.unit)
@@ -249,55 +272,12 @@ def _check_size(file: BinaryIO, unit: Unit) -> None:
     file.seek(0)
 
 
-class _Inflating(io.RawIOBase):
-    """A stream that is unpacked, up to the limits; it is read to its end once.
-
-    Raises: OverLimit, from `read`.
-    """
-
-    def __init__(self, stream: BinaryIO, packed_bytes: int, limits: Limits):
-        self._stream = stream
-        self._packed_bytes = packed_bytes
-        self._limits = limits
-        self._count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes, however many follow."""
-        data = self._stream.read(size if size >= 0 else _BLOCK_BYTES)
-        self._count += len(data)
-        self._limits.check_inflated(self._count, self._packed_bytes)
-        return data
-
-
-def _inflated(stream: BinaryIO, packed_bytes: int, limits: Limits) -> BinaryIO:
-    return _Inflating(stream, packed_bytes, limits)  # type: ignore[return-value]
-
-
-def read_whole(stream: BinaryIO, limits: Limits, head: bytes = b"") -> bytes:
-    """What a stream holds, after `head` was read from it. Raises: OverLimit; as the stream."""
-    blocks, size = [head], len(head)
-    limits.check("file_bytes", size)
-    while block := stream.read(_BLOCK_BYTES):
-        blocks.append(block)
-        size += len(block)
-        limits.check("file_bytes", size)
-    return b"".join(blocks)
-
-
 def _is_ndjson(uri: str) -> bool:
     """By its name, else by a first line that is a whole JSON object."""
     if has_ndjson_name(uri):
         return True
     with open_binary(uri) as file:
         return looks_like_ndjson(file.read(_BLOCK_BYTES))
-
-
-def is_gzip(head: bytes) -> bool:
-    """Whether the bytes begin as gzip."""
-    return head.startswith(_GZIP_MAGIC)
 
 
 def read_range(unit: Unit, longest: int) -> tuple[bytes, int]:
@@ -331,11 +311,6 @@ def read_range(unit: Unit, longest: int) -> tuple[bytes, int]:
             tail.append(block[:cut] if cut else block)
             length += len(tail[-1])
         return b"".join(tail), offset
-
-
-def gunzip(stream: BinaryIO) -> BinaryIO:
-    """A gzip stream -> the stream of its content."""
-    return gzip.GzipFile(fileobj=stream, mode="rb")  # type: ignore[return-value]
 
 
 def content_hash(data: bytes) -> str:

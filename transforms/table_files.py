@@ -13,7 +13,7 @@ from typing import BinaryIO
 import polars as pl
 
 from transforms.errors import UsageError
-from transforms.sources import content_hash, open_binary
+from transforms.sources import content_hash, open_binary, why_unreadable
 
 _DAY = r"^(\d{4}-\d\d-\d\d)(?:[T ].*)?$"
 _END_OF_DAY = datetime.timedelta(days=1) - datetime.timedelta(microseconds=1)
@@ -22,10 +22,17 @@ _END_OF_DAY = datetime.timedelta(days=1) - datetime.timedelta(microseconds=1)
 def read_frame(uri: str) -> pl.DataFrame:
     """A Parquet or CSV file; of a CSV every column is text, and an empty cell null.
 
-    Raises: UsageError, when it is neither.
+    Raises: UsageError, when it is neither, or cannot be read.
     """
-    with open_binary(uri) as file:
-        return _parse(uri, file, uri)
+    return _parse(uri, io.BytesIO(_read(uri, uri)), uri)
+
+
+def _read(uri: str, where: str) -> bytes:
+    try:
+        with open_binary(uri) as file:
+            return file.read()
+    except OSError as error:  # its message may hold other names
+        raise UsageError(f"{where}: {why_unreadable(error)}") from None
 
 
 def _parse(uri: str, file: BinaryIO, where: str) -> pl.DataFrame:
@@ -50,15 +57,14 @@ def file_stem(uri: str) -> str:
 class TableFile:
     """One file given to `argument`, whose columns are read one at a time.
 
-    Raises: UsageError, naming argument and file, when it is no Parquet or CSV, or lacks one of
-    the columns `required`.
+    Raises: UsageError, naming argument and file, when it is no Parquet or CSV, cannot be read,
+    or lacks one of the columns `required`.
     """
 
     def __init__(self, argument: str, uri: str, required: Sequence[str]):
         self._where = f"{argument} {uri}"
         self.uri = uri
-        with open_binary(uri) as file:
-            data = file.read()
+        data = _read(uri, self._where)
         self.size_bytes, self.content_hash = len(data), content_hash(data)
         self.frame = _parse(uri, io.BytesIO(data), self._where)
         for name in required:

@@ -12,6 +12,7 @@ import pytest
 from pipelines.ingest import Inputs
 from tests.builders import lines, observation
 from tests.pipelines.test_bad_input import GOOD, SECRET, names, refusals
+from tests.pipelines.warehouses import select
 from tests.transforms.dicom import builders as dicom
 from transforms import read_fhir, sources
 from transforms.errors import UsageError
@@ -127,7 +128,7 @@ def test_a_zip_is_opened_once_for_each_unit(tmp_path, folder, run, monkeypatch):
     assert len(opened) == 1 + 5  # found, then units of 19 members
 
 
-def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys):
+def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys, monkeypatch):
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "out.ndjson").write_bytes(GOOD)
@@ -155,8 +156,13 @@ def test_links_out_and_special_files_are_skipped(tmp_path, folder, run, keys):
     (tmp_path / "given").symlink_to(outside)
     assert run(tmp_path / "given").stages["read_fhir"].written == 1
     assert run(folder / "link-out.ndjson").stages["read_fhir"].duplicate == 1
-    with pytest.raises(UsageError, match=r"--fhir .*/fifo: neither a file nor a folder"):
-        Inputs(fhir=(str(folder / "fifo"),)).check(keys)
+    monkeypatch.chdir(folder)
+    for argument, message in (
+        ("fifo", "neither a file nor a folder"),
+        ("link-nowhere.ndjson", "no such file"),
+    ):
+        with pytest.raises(UsageError, match=f"--fhir {argument}: {message}"):
+            Inputs(fhir=(argument,)).check(keys)
     with pytest.raises(UsageError, match=r"link.csv: symbolic link out of the folder"):
         (folder / "link.csv").symlink_to(outside / "out.ndjson")
         Inputs(pairs=(str(folder / "*.csv"),)).check(keys)
@@ -213,18 +219,20 @@ def test_a_file_that_changes_after_it_was_found_is_refused(
         stage.read == 1 + sum(len(several) for several in found.values()) == 1 + stage.quarantined
     )
     assert names(tmp_path, keys, "fine", "a", "c", "d") == {"fine"}
+    # Each range of b.ndjson noted its source, which is one.
+    assert select(tmp_path, "SELECT count(*) - count(DISTINCT source_id) FROM sources") == [(0,)]
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path, folder, run, monkeypatch):
     (folder / "a.json").write_bytes(line("a"))
-    read_whole = sources.read_whole
+    read_whole = read_fhir.read_whole
 
     def grow_late(*arguments):
         data = read_whole(*arguments)
         grow(folder / "a.json")
         return data
 
-    monkeypatch.setattr(sources, "read_whole", grow_late)
+    monkeypatch.setattr(read_fhir, "read_whole", grow_late)
     monkeypatch.setattr(read_fhir, "looks_like_ndjson", lambda head: False)
     stage = run(folder, limit=1.0).stages["read_fhir"]
     assert (stage.read, stage.written, stage.quarantined) == (2, 1, 1)

@@ -159,3 +159,36 @@ def test_another_key_is_refused_and_a_new_warehouse_has_no_id_in_common(
     (old, rows), (new, as_many) = ids("old"), ids("new")
     assert rows == as_many > 0
     assert not old & new
+
+
+def test_limits_are_options_and_a_replay_with_a_higher_one_brings_the_input_in(
+    tmp_path, export, capsys
+):
+    (export / "b.ndjson").write_bytes(
+        lines(observation("o2", "Patient/a", note=[{"text": "x" * 2000}]))
+    )
+    reading = ["--json", "--quiet", "--warehouse", str(tmp_path / "w")]
+    assert main(["ingest", *reading, "--fhir", str(export), "--max-resource-bytes", "2K"]) == 0
+    stage = summary(capsys)["stages"][0]
+    assert (stage["read"], stage["written"], stage["quarantined"]) == (3, 2, 1)
+    listing = ["quarantine", "list", "--format", "json", *reading[2:]]
+    main(listing)
+    assert (
+        json.loads(capsys.readouterr().out)[0]["message"] == "more than --max-resource-bytes 2048"
+    )
+    assert main(["quarantine", "replay", *reading, "--max-resource-bytes", "1M"]) == 0
+    assert summary(capsys)["stages"][0]["written"] == 1
+    main(listing)
+    assert json.loads(capsys.readouterr().out) == []
+    query = ["query", "SELECT parameters FROM runs WHERE stage='read_fhir' ORDER BY run_id"]
+    main([*query, "--format", "json", *reading[2:]])
+    found = [json.loads(row["parameters"]) for row in json.loads(capsys.readouterr().out)]
+    assert [parameters["max_resource_bytes"] for parameters in found] == [2048, 1 << 20]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "64X", "many"])
+def test_a_limit_that_is_no_size_is_wrong_usage(capsys, value):
+    with pytest.raises(SystemExit) as status:
+        main(["ingest", "--warehouse", "W", f"--max-file-bytes={value}"])
+    assert status.value.code == 2
+    assert f"--max-file-bytes: {value!r} is no size such as" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from tests.builders import image_frame, table_frame
+from transforms import sources
 from transforms.pixel_files import DicomPixels, unit_of
 
 
@@ -71,6 +72,27 @@ def test_what_cannot_be_read_costs_its_row_and_is_counted(pixels):
         "FileNotFoundError": 1,
         "source not known": 1,
     }
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_a_zip_is_opened_once_and_the_first_of_a_name_is_meant(tmp_path, monkeypatch):
+    opened, open_zip = [], sources.open_zip
+    monkeypatch.setattr(sources, "open_zip", lambda *args: opened.append(1) or open_zip(*args))
+    write_dicom(tmp_path / "a.dcm", 255)
+    path = tmp_path / "A.ZIP"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("1", "2", "1"):
+            archive.write(tmp_path / "a.dcm", name)
+            write_dicom(tmp_path / "a.dcm", 100)
+    rows = [{"bucket": 0, "source_id": n, "uri": f"{path}!{n}", "kind": "dicom"} for n in (1, 2, 3)]
+    pq.write_table(table_frame("sources", rows).to_arrow(), tmp_path / "sources.parquet")
+    pixels = DicomPixels([str(tmp_path / "sources.parquet")])
+    images = image_frame([{"source_id": n} for n in (1, 2, 3)])
+    first, second, gone = pixels(images, size=4, max_frames=1)
+    assert first.max() > 0.9 > second.max()
+    assert gone is None
+    assert pixels.unreadable == {"InputError": 1}
+    assert len(opened) == 1
 
 
 def test_no_images_need_no_files():

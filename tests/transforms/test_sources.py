@@ -1,5 +1,6 @@
 """Input paths -> units; ranges of NDJSON hold each line once."""
 
+import contextlib
 import gzip
 import io
 import zipfile
@@ -68,7 +69,8 @@ def test_members_of_a_zip_are_units(tmp_path):
         (f"{path}!a.json", 2),
         (f"{path}!b/c.ndjson", 6),
     ]
-    with sources.open_unit(found[1]) as file:
+    opener = sources.Opener()
+    with contextlib.closing(opener), opener(found[1]) as file:
         assert file.read() == b"{}\n{}\n"
 
 

@@ -141,3 +141,11 @@ def test_what_is_no_table_is_refused_without_its_content(tmp_path, name):
         read_frame(str(path))
     assert "Planted" not in str(refused.value)
     assert refused.value.__suppress_context__
+
+
+def test_a_file_that_cannot_be_opened_is_wrong_usage(tmp_path):
+    with pytest.raises(UsageError, match=r"--pairs .*/gone.csv: is gone"):
+        TableFile("--pairs", str(tmp_path / "gone.csv"), [])
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UsageError, match=r"folder.csv: cannot be read"):
+        read_frame(str(tmp_path / "folder.csv"))
