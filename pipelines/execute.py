@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from pipelines.run import Outcome, RunContext, check_outcome, publish
+from pipelines.workers import watched_workers
 from transforms.errors import CutShort, Refused, RunFailed
 from transforms.warehouse import Warehouse
 
@@ -24,12 +25,14 @@ def execute(
     `report` gets the outcome and the status in every case. Whatever `work` raises goes on.
 
     Raises: Refused, over the limit of refused inputs; RunFailed, when counts do not add up, another
-    run was faster, or the clock was set back; CutShort, when the publication did not end.
+    run was faster, a worker died, or the clock was set back; CutShort, when the publication did
+    not end.
     """
     _check_clock(context, warehouse)
     outcome, status = Outcome(), "failed"
     try:
-        outcome = work()
+        with watched_workers():
+            outcome = work()
         check_outcome(outcome, max_quarantined)
         publish(context, warehouse, outcome, "published")
         status = "published"
