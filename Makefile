@@ -2,8 +2,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+POINTS ?= 50
 
-.PHONY: install demo test check format quality clean
+.PHONY: install demo test torture check format quality clean
 
 install: $(VENV)/.installed
 
@@ -18,6 +19,12 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n 2
+
+# Nights that are killed, and two at once: minutes, on a machine that does nothing else.
+torture: install
+	rm -rf torture && mkdir torture
+	$(BIN)/python -m tests.torture.kill torture --points $(POINTS)
+	$(BIN)/python -m tests.torture.together torture
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install
@@ -36,4 +43,4 @@ format: install
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(DEMO) torture build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 
 from pipelines.run import Outcome, RunContext, check_outcome, publish
+from pipelines.workers import watched_workers
 from transforms.errors import CutShort, ModelFailed, Refused, RunFailed
 from transforms.warehouse import Warehouse
 
@@ -24,14 +25,15 @@ def execute(
     `report` gets the outcome and the status in every case. Whatever `work` raises goes on.
 
     Raises: Refused, over the limit of refused inputs; RunFailed, when counts do not add up, another
-    run was faster, or the clock was set back; CutShort, when the publication did not end;
-    ModelFailed, when models failed and there is nothing else to publish. What else there is, is
-    published; `raise_failed` is then for the caller to call last.
+    run was faster, a worker died, or the clock was set back; CutShort, when the publication did
+    not end; ModelFailed, when models failed and there is nothing else to publish. What else there
+    is, is published; `raise_failed` is then for the caller to call last.
     """
     _check_clock(context, warehouse)
     outcome, status = Outcome(), "failed"
     try:
-        outcome = work()
+        with watched_workers():
+            outcome = work()
         check_outcome(outcome, max_quarantined)
         if not (outcome.changes or outcome.models):
             raise_failed(outcome)

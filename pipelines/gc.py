@@ -1,4 +1,4 @@
-"""`gc`: removes data files that no snapshot refers to any more, and what trainings left behind."""
+"""`gc`: removes data files that no snapshot refers to any more, and what killed runs left."""
 
 import datetime
 import shutil
@@ -18,9 +18,10 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
 
     A file is an orphan when no snapshot of its table, old ones included, holds it: what a run
     wrote that was refused, failed or was killed. So is what lies in the working folder of a
-    training, when nothing in it was touched for a day: it holds examples of patients.
+    training, which holds examples of patients, or of a run, when nothing in it was touched for a
+    day.
     """
-    files, size = _abandoned_trainings(Path(warehouse.folder, "models"), now)
+    files, size = _abandoned(Path(warehouse.folder), now)
     for name, table in sorted(TABLES.items()):
         referenced = warehouse.all_paths(name)
         pattern = f"{warehouse.folder}/{table.namespace}/{name}/data/**"
@@ -36,9 +37,10 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
     return files, size
 
 
-def _abandoned_trainings(models: Path, now: datetime.datetime) -> tuple[int, int]:
+def _abandoned(folder: Path, now: datetime.datetime) -> tuple[int, int]:
     files, size = 0, 0
-    for work in models.glob("*/.work-*"):  # none where the models lie elsewhere
+    # None where the warehouse is on an object store.
+    for work in (*folder.glob("models/*/.work-*"), *folder.glob("staging/*")):
         found = [path.lstat() for path in (work, *work.rglob("*"))]
         if now.timestamp() - max(stat.st_mtime for stat in found) > MIN_AGE.total_seconds():
             shutil.rmtree(work)

@@ -6,11 +6,13 @@ import errno
 import fcntl
 import os
 import sqlite3
+import threading
 
 import pytest
 
 import pipelines.execute
 import pipelines.verbs
+import pipelines.workers
 import transforms.parquet
 import transforms.warehouse
 from pipelines.cli import main
@@ -258,3 +260,40 @@ def test_the_record_of_a_failure_may_fail_too(tmp_path, monkeypatch, capsys):
     with pytest.raises(RunFailed, match="the reason"):
         execute(new_run("ingest"), opened, work, lambda outcome, status: None)
     assert capsys.readouterr().err == "the failure was not recorded either (OSError)\n"
+
+
+def worker_that_dies():
+    """As Beam's runner tells of it: its thread raises."""
+
+    def run():
+        raise RuntimeError("Worker subprocess exited with return code 137")
+
+    thread = threading.Thread(name="run_worker", target=run)
+    thread.start()
+    thread.join()
+
+
+def test_a_worker_that_dies_fails_the_run_and_is_recorded(tmp_path):
+    opened = open_warehouse(str(tmp_path / "w"), create=True, buckets=2)
+
+    def work():
+        worker_that_dies()
+        raise RuntimeError("what the runner makes of it")
+
+    with pytest.raises(RunFailed, match="a worker process was killed or crashed"):
+        execute(new_run("ingest"), opened, work, lambda outcome, status: None)
+    assert select(tmp_path, "SELECT status FROM runs") == [("failed",)]
+
+
+def test_a_runner_that_does_not_notice_is_not_waited_for(monkeypatch):
+    left = threading.Event()
+    monkeypatch.setattr(pipelines.workers, "NOTICE_S", 0.05)
+    monkeypatch.setattr(pipelines.workers, "_leave", left.set)
+    with pipelines.workers.watched_workers():
+        worker_that_dies()
+        assert left.wait(10)
+
+
+def test_other_errors_are_not_put_down_to_workers():
+    with pytest.raises(KeyError), pipelines.workers.watched_workers():
+        raise KeyError("x")

@@ -195,3 +195,15 @@ def test_gc_removes_what_a_training_left_behind(tmp_path, export):
     assert files == 1
     assert size >= 5
     assert sorted(path.name for path in model.iterdir()) == [".work-running"]
+
+
+def test_gc_removes_the_notes_of_a_killed_run(tmp_path, export):
+    opened, staging = warehouse(tmp_path), tmp_path / "w" / "staging"
+    long_ago = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC).timestamp()
+    for name in ("killed", "running"):
+        (staging / name / "progress").mkdir(parents=True)
+        (staging / name / "progress" / "1.json").write_bytes(b"12345")
+    for path in (staging / "killed", *(staging / "killed").rglob("*")):
+        os.utime(path, (long_ago, long_ago))
+    collect_garbage(opened, datetime.datetime.now(datetime.UTC))
+    assert os.listdir(staging) == ["running"]

@@ -108,7 +108,7 @@ def prepare(root: Path, patients: int) -> Site:
     key.write_text("0123456789abcdef" * 4 + "\n")
     one, arguments = str(found.fhir / "bundles"), ["--id-key-file", str(key), "--quiet"]
     subprocess.run(
-        site.command("ingest", "--fhir", one, "--buckets", "4", *arguments),
+        site.command("ingest", "--fhir", one, "--buckets", "2", *arguments),
         check=True,
         stdout=sys.stderr,
     )
@@ -137,7 +137,8 @@ class Running:
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
-        return [pid for pid in self.members() if b"sdk_worker_main" in _command_line(pid)]
+        wanted = [b"-m", b"apache_beam.runners.worker.sdk_worker_main"]  # and not the shell of it
+        return [pid for pid in self.members() if _arguments(pid)[1:] == wanted]
 
     def wait(self, timeout_s: float) -> int | None:
         """Its exit status; None when it takes longer."""
@@ -173,11 +174,11 @@ def _group(leader: int) -> Iterator[int]:
             yield int(folder.name)
 
 
-def _command_line(pid: int) -> bytes:
+def _arguments(pid: int) -> list[bytes]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except OSError:
-        return b""
+        return []
 
 
 def count(values: Iterator[str]) -> dict[str, int]:
