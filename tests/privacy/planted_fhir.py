@@ -106,8 +106,13 @@ class Planter:
             found["start"], found["end"] = sorted((found["start"], found["end"]))
             for part in ("start", "end"):
                 self.paths[found[part]] = f"{path}.{part}"
-        if name == "Coding" and self.shape in ("uncoded", "undisplayed"):
+        if name in ("Coding", "Quantity") and self.shape in ("uncoded", "undisplayed"):
             del found["code"]
+        if name == "Range" and self.shape in ("uncoded", "undisplayed"):
+            found["low"] = {"value": found["low"]["value"]}  # then the unit is that of the other
+            if self.shape == "undisplayed":
+                code = self.text(f"{path}.high.code")
+                found["high"] = {"value": found["high"]["value"], "code": code}
         if self.shape == "undisplayed" and name == "CodeableConcept":
             del found["text"]
         if self.shape == "bare":

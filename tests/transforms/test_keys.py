@@ -50,3 +50,14 @@ def test_no_key_no_run(tmp_path, monkeypatch):
         Keys(b"short")
     with pytest.raises(UsageError, match="--id-key-file"):
         load_keys(tmp_path / "missing")
+
+
+def test_a_key_that_others_may_read_is_told_of(tmp_path, capsys):
+    file = tmp_path / "id.key"
+    file.write_bytes(SECRET)
+    for mode, said in ((0o600, ""), (0o400, ""), (0o640, "(mode 0640)"), (0o604, "(mode 0604)")):
+        file.chmod(mode)
+        assert load_keys(file) == Keys(SECRET)
+        error = capsys.readouterr().err
+        assert said in error and bool(said) == bool(error)
+        assert SECRET.decode() not in error

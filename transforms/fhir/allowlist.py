@@ -30,6 +30,7 @@ _LABEL = {"coding.code": (*_CODE, *_TEXT), "coding.display": _TEXT, "text": _TEX
 _NUMBER = {"value": ("numeric_value", *_TEXT), "unit": _UNIT, "code": _UNIT}
 
 # Not kept.
+RESTRICTED = Use("kept in `restricted` alone")
 HASHED = Use("an identity: a keyed hash of it is kept, the text only in `restricted`")
 DECIDES = Use("decides whether, or as what, the resource is read; the text is not kept")
 TIME = Use("when it was known: models may not see a fact early, so dates are full", {"": ("time",)})
@@ -224,7 +225,12 @@ ELEMENTS: dict[str, dict[str, Use]] = {
         **dict.fromkeys(("whenPrepared", "whenHandedOver"), TIME),
     },
     # Its codes reach the events of those that refer to it.
-    "Medication": {**_resource(), "code": CONCEPT, "ingredient.itemCodeableConcept": CONCEPT},
+    "Medication": {
+        **_resource(),
+        **dict.fromkeys(("meta.lastUpdated", "meta.versionId"), RESTRICTED),
+        "code": CONCEPT,
+        "ingredient.itemCodeableConcept": CONCEPT,
+    },
     "SubstanceDefinition": {
         **_without(_resource(), "status"),
         "id": OF_A_COMPOUND,

@@ -1,8 +1,8 @@
 """FHIR R4 data types, reduced to what the engine reads.
 
-A field that is not named here is skipped while decoding and never becomes a Python object:
-the allow-list of de-identification is the list of these fields. Names, telecom, street, city,
-narrative and the display text of references are left out on purpose.
+A field that is not named here is skipped while decoding and never becomes a Python object;
+what becomes of those that are is in `allowlist`, and a test holds the two together. Names,
+telecom, street, city, narrative and the display text of references are left out on purpose.
 
 Source: https://hl7.org/fhir/R4/datatypes.html
 """

@@ -271,3 +271,13 @@ def test_ages() -> None:
     assert found[2] == pytest.approx(10 / 365.25)
     assert found[3] == pytest.approx(14 / 365.25)
     assert found[4:] == [None, None]
+
+
+def test_words_that_are_no_terms_are_dropped() -> None:
+    dataset = ct(BodyPartExamined="CHEST")
+    dataset.Modality, dataset.PhotometricInterpretation = "DOE JANE", "DOE JANE"
+    row = row_of(dataset)
+    assert (row["modality"], row["photometric_interpretation"]) == (None, None)
+    dataset.Modality, dataset.PhotometricInterpretation = "MG", "PALETTE COLOR"
+    row = row_of(dataset)
+    assert (row["modality"], row["photometric_interpretation"]) == ("MG", "PALETTE COLOR")

@@ -110,6 +110,7 @@ def test_identifier_of_a_patient_elsewhere_waits_for_a_link(
     ("subject", "reason"),
     [
         ({"reference": "Group/g"}, "subject is Group"),
+        ({"reference": "Doe/g"}, "subject is no FHIR type"),
         ({"reference": "http://server/Location/1"}, "subject is Location"),
         ({"type": "Device", "identifier": IDENTIFIER}, "subject is not a Patient"),
         ({"reference": "#d"}, "subject is not a Patient"),

@@ -4,7 +4,7 @@ import pytest
 
 from transforms.fhir.values import UCUM
 
-from .builders import LOINC, SNOMED, concept, facts, observation, us
+from .builders import LOINC, SNOMED, concept, errors, facts, observation, read, us
 
 TIME = us("2020-03-01T08:00:00")
 
@@ -147,3 +147,10 @@ def test_value_is_known_when_the_period_ends_or_when_issued() -> None:
 def test_number_too_large_for_float32_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^Observation\.valueQuantity\.value: "):
         facts(observation(valueQuantity={"value": 1e39}))
+
+
+def test_a_comparator_is_one_of_four() -> None:
+    quantity = {"value": 1, "comparator": "Doe"}
+    ((error_class, message),) = errors(read(observation(valueQuantity=quantity)))
+    assert error_class == "InputError"
+    assert message == "Observation.valueQuantity.comparator: Invalid enum value (value)"

@@ -18,6 +18,8 @@ def test_problems_name_paths_and_no_values() -> None:
         "Patient.birthDate",
     ]
     assert "June" not in str(found)
+    unknown = json.dumps(patient(contact=[{"Jane Doe": "x"}])).encode()
+    assert problems(unknown, "Patient") == ["Patient.contact.0.(unknown): extra_forbidden"]
     assert problems(json.dumps(patient()).encode(), "Patient") == []
 
 

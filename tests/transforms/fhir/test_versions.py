@@ -158,3 +158,11 @@ def test_other_refusals_name_the_path_and_no_value(raw: bytes, message: str) -> 
 
 def test_tables_name_mapped_types() -> None:
     assert {*ELEMENTS, *SHAPES, *STATUSES} <= MAPPED.keys()
+
+
+@pytest.mark.parametrize(
+    "value", ["Doe", "O'Brien", '"Doe"', 'O\'Brien "Bob" Doe', "Doe' - at `$.Doe", "Doe\n'Doe"]
+)
+def test_messages_hold_no_values_whatever_their_quotes(value: str) -> None:
+    raw = json.dumps(observation(status=value)).encode()
+    assert str(explain(raw)) == "Observation.status: Invalid enum value (value)"
