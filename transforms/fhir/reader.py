@@ -24,7 +24,7 @@ from transforms.fhir.molecules import Molecule
 from transforms.fhir.names import known_type
 from transforms.fhir.patient import Patient, facts_from_patient
 from transforms.fhir.references import Target, id_from_url, parse_reference
-from transforms.fhir.rows import FhirRows
+from transforms.fhir.rows import MAX_CODES, FhirRows
 from transforms.fhir.times import last_moment_us
 from transforms.fhir.units import UNREADABLE, BundleUnit, LinesUnit, ResourceUnit, read_head
 from transforms.fhir.validation import SAMPLE, NonConformant, Validation, problems
@@ -35,6 +35,7 @@ STAGE = "read_fhir"
 _BOM = b"\xef\xbb\xbf"
 
 UNDATED = "undated"
+
 
 Unit = LinesUnit | BundleUnit
 Version = tuple[int | None, str | None, int, int]
@@ -209,6 +210,8 @@ class FhirReader:
         if isinstance(facts, str):
             rows.deletions.append((name, resource_id, *version))
             return facts
+        if len(facts) > 1 and sum(len(fact[5] or ()) for fact in facts) > MAX_CODES:
+            raise InputError(f"its {len(facts)} facts repeat more than {MAX_CODES} codes")
         if facts[0][0] is None:
             if version[0] is None:
                 return UNDATED
@@ -231,9 +234,9 @@ class FhirReader:
             open_subject = None if isinstance(subject, int) else subject
             raw = None if open_subject is None else unit.raw(position)
             given = subject if isinstance(subject, int) else None
-            rows.pending += [
-                (given, *fact, *tail, open_subject, medication_key, raw) for fact in facts
-            ]
+            for fact in facts:
+                rows.pending.append((given, *fact, *tail, open_subject, medication_key, raw))
+                raw = None  # once is enough: facts times bytes would fill the memory
         if type(resource) is ImagingStudy and isinstance(subject, int):
             uid = study_instance_uid(resource)
             if uid is not None:

@@ -11,6 +11,10 @@ value, unit, further codes."""
 Facts = list[Fact] | str
 """What a resource says, or the reason why it is left out."""
 
+MAX_CODES = 1 << 18
+"""Further codes of all facts of one resource: each fact repeats the resource's own, so that a
+resource of a few MB could otherwise become many GB."""
+
 
 ENTERED_IN_ERROR = "entered in error"
 """Reason to leave a resource out; like any reason that a status gives, it withdraws the resource's
@@ -24,8 +28,8 @@ class FhirRows:
     events: schemas.EVENTS without bucket and ingest_run, times in microseconds.
     pending: an event whose link is not in the unit, then subject_keys (link keys of identifiers
         that name the patient, or None), medication_key (link key of the Medication that gives the
-        code, or None) and, where the patient is open, the resource's JSON. The open subject_id is
-        None; an open code is `<resource type>//UNKNOWN`.
+        code, or None) and, where the patient is open, the resource's JSON, in the first event of
+        the resource alone. The open subject_id is None; an open code is `<resource type>//UNKNOWN`.
     links, crosswalk, deletions: their schemas without bucket and ingest_run.
     molecules: schemas.MOLECULES without bucket and ingest_run.
     quarantine: schemas.QUARANTINE without run_date and run_id.

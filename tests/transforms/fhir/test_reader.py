@@ -403,3 +403,21 @@ def test_subject_is_the_patients_own() -> None:
     assert PATIENT == {"reference": "Patient/p1"}
     (event,) = read(condition()).events
     assert event[0] == read(patient()).events[0][0]
+
+
+def test_facts_that_wait_keep_the_bytes_once() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    resource = observation(subject={"reference": "Patient?identifier=x"}, component=[component] * 3)
+    raws = [row[-1] for row in read(resource).pending]
+    assert len(raws) == 3
+    assert raws[1:] == [None] * 2
+    assert json.loads(raws[0]) == resource
+
+
+def test_a_resource_that_would_repeat_its_codes_without_end_is_refused() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    categories = [concept("http://x", f"k{number}") for number in range(600)]
+    resource = observation(component=[component] * 600, category=categories)
+    assert errors(read(resource)) == [("InputError", "its 600 facts repeat more than 262144 codes")]
+    few = read(resource | {"component": [component] * 100})
+    assert len(few.events) == 100
