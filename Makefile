@@ -43,6 +43,7 @@ fuzz: install
 	@test -d "$(FUZZ_FHIR)" -a -d "$(FUZZ_DICOM)" || { echo "give FUZZ_FHIR=FOLDER FUZZ_DICOM=FOLDER"; exit 2; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,fuzz]'
 	for run in fhir_json:$(FUZZ_FHIR) fhir_lines:$(FUZZ_FHIR) dicom_header:$(FUZZ_DICOM) dicom_pixels:$(FUZZ_DICOM); do \
-	  target=$${run%%:*}; for mode in guided blind; do \
-	    $(BIN)/python -m tests.fuzz.run $$target --mode $$mode --corpus $${run#*:} \
-	      --folder build/fuzz/$$target-$$mode --seconds $(FUZZ_SECONDS) || exit 1; done; done
+	  target=$${run%%:*}; corpus=$${run#*:}; for mode in guided blind; do \
+	    $(BIN)/python -m tests.fuzz.run $$target --mode $$mode --corpus $$corpus \
+	      --folder build/fuzz/$$target-$$mode --seconds $(FUZZ_SECONDS) || exit 1; \
+	    corpus=build/fuzz/$$target-guided/corpus; done; done

@@ -24,7 +24,7 @@ from transforms.fhir.molecules import Molecule
 from transforms.fhir.names import known_type
 from transforms.fhir.patient import Patient, facts_from_patient
 from transforms.fhir.references import Target, id_from_url, parse_reference
-from transforms.fhir.rows import MAX_CODES, FhirRows
+from transforms.fhir.rows import FEW_FACTS, FhirRows, check_repeated
 from transforms.fhir.times import last_moment_us
 from transforms.fhir.units import UNREADABLE, BundleUnit, LinesUnit, ResourceUnit, read_head
 from transforms.fhir.validation import SAMPLE, NonConformant, Validation, problems
@@ -35,7 +35,6 @@ STAGE = "read_fhir"
 _BOM = b"\xef\xbb\xbf"
 
 UNDATED = "undated"
-
 
 Unit = LinesUnit | BundleUnit
 Version = tuple[int | None, str | None, int, int]
@@ -210,8 +209,8 @@ class FhirReader:
         if isinstance(facts, str):
             rows.deletions.append((name, resource_id, *version))
             return facts
-        if len(facts) > 1 and sum(len(fact[5] or ()) for fact in facts) > MAX_CODES:
-            raise InputError(f"its {len(facts)} facts repeat more than {MAX_CODES} codes")
+        if len(facts) > FEW_FACTS:
+            check_repeated(facts, version[1])
         if facts[0][0] is None:
             if version[0] is None:
                 return UNDATED

@@ -4,6 +4,8 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+from transforms.errors import InputError
+
 Fact = tuple[int | None, str, float | None, str | None, str | None, list[str] | None]
 """time (microseconds UTC; None: when the resource was last updated), code, numeric value, text
 value, unit, further codes."""
@@ -11,14 +13,25 @@ value, unit, further codes."""
 Facts = list[Fact] | str
 """What a resource says, or the reason why it is left out."""
 
-MAX_CODES = 1 << 18
-"""Further codes of all facts of one resource: each fact repeats the resource's own, so that a
-resource of a few MB could otherwise become many GB."""
-
+FEW_FACTS = 16
+MAX_REPEATED = 1 << 24
+"""Characters that the facts of one resource may repeat: each has the resource's own codes and
+version, so that a resource of a few MB could otherwise become many GB."""
 
 ENTERED_IN_ERROR = "entered in error"
 """Reason to leave a resource out; like any reason that a status gives, it withdraws the resource's
 earlier version."""
+
+
+def check_repeated(facts: list[Fact], version_id: str | None) -> None:
+    """Refuses many facts with long codes.
+
+    Raises: InputError, beyond MAX_REPEATED characters.
+    """
+    size = len(facts) * len(version_id or "")
+    size += sum(sum(map(len, fact[5])) for fact in facts if fact[5])
+    if size > MAX_REPEATED:
+        raise InputError(f"its {len(facts)} facts repeat {size} characters of codes and version")
 
 
 @dataclasses.dataclass

@@ -416,8 +416,16 @@ def test_facts_that_wait_keep_the_bytes_once() -> None:
 
 def test_a_resource_that_would_repeat_its_codes_without_end_is_refused() -> None:
     component = {"code": {"text": "c"}, "valueString": "v"}
-    categories = [concept("http://x", f"k{number}") for number in range(600)]
-    resource = observation(component=[component] * 600, category=categories)
-    assert errors(read(resource)) == [("InputError", "its 600 facts repeat more than 262144 codes")]
-    few = read(resource | {"component": [component] * 100})
-    assert len(few.events) == 100
+    resource = observation(component=[component] * 1700, category=[concept("x", "k" * 10_000)])
+    message = "Observation.component: too many, with too many codes to repeat in each"
+    assert errors(read(resource)) == [("InputError", message)]
+    assert len(read(resource | {"component": [component] * 1600}).events) == 1600
+
+
+def test_a_resource_that_would_repeat_its_version_without_end_is_refused() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    meta = {"versionId": "v" * 10_000}
+    refused = read(observation(component=[component] * 1700, meta=meta))
+    assert [error for error, _ in errors(refused)] == ["InputError"]
+    assert not refused.events
+    assert len(read(observation(component=[component] * 1600, meta=meta)).events) == 1600
