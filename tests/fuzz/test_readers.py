@@ -12,9 +12,19 @@ from hypothesis import strategies as st
 from pydicom.uid import ImplicitVRLittleEndian
 
 from tests.fuzz import mutate
-from tests.fuzz.targets import OFFSET, dicom_header, dicom_pixels, fhir_json, fhir_lines
+from tests.fuzz.targets import (
+    OFFSET,
+    check_rows,
+    dicom_header,
+    dicom_pixels,
+    fhir_json,
+    fhir_lines,
+)
 from tests.transforms.dicom import builders as dicom
 from tests.transforms.fhir import builders as fhir
+from transforms.dicom.pixels import read_frames
+from transforms.fhir.reader import FhirReader
+from transforms.fhir.rows import FhirRows
 
 # The first resource of the sample imports its R4B class, which takes long once.
 quick = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
@@ -113,11 +123,6 @@ def test_sequences_within_sequences_are_read_or_refused(depth: int) -> None:
 
 @pytest.mark.parametrize("wrong", ["position", "quarantine", "waiting", "account"])
 def test_the_targets_can_fail(wrong: str) -> None:
-    from transforms.fhir.reader import FhirReader
-    from transforms.fhir.rows import FhirRows
-
-    from .targets import check_rows
-
     rows, data = FhirRows(), DOCUMENTS[4] + b"\n{}"
     FhirReader(fhir.KEYS).read_lines(data, 9, OFFSET, rows)
     check_rows(rows, range(OFFSET, OFFSET + len(data)), len(data))
@@ -135,9 +140,7 @@ def test_the_targets_can_fail(wrong: str) -> None:
         check_rows(rows, range(OFFSET, OFFSET + size), size)
 
 
-def test_the_header_of_the_files_is_read() -> None:
+def test_the_files_are_read_as_they_are() -> None:
     """Else the properties above would hold for files that are all refused."""
-    from transforms.dicom.pixels import read_frames
-
     for file in FILES:
         assert read_frames(io.BytesIO(file), size=8, max_frames=1).shape[:3] == (1, 8, 8)
