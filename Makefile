@@ -44,3 +44,15 @@ format: install
 
 clean:
 	rm -rf $(VENV) $(DEMO) torture build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Long runs of the readers on damaged input. FUZZ_FHIR and FUZZ_DICOM: folders of files to begin with.
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz
+fuzz: install
+	@test -d "$(FUZZ_FHIR)" -a -d "$(FUZZ_DICOM)" || { echo "give FUZZ_FHIR=FOLDER FUZZ_DICOM=FOLDER"; exit 2; }
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,fuzz]'
+	for run in fhir_json:$(FUZZ_FHIR) fhir_lines:$(FUZZ_FHIR) dicom_header:$(FUZZ_DICOM) dicom_pixels:$(FUZZ_DICOM); do \
+	  target=$${run%%:*}; corpus=$${run#*:}; for mode in guided blind; do \
+	    $(BIN)/python -m tests.fuzz.run $$target --mode $$mode --corpus $$corpus \
+	      --folder build/fuzz/$$target-$$mode --seconds $(FUZZ_SECONDS) || exit 1; \
+	    corpus=build/fuzz/$$target-guided/corpus; done; done

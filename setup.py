@@ -11,7 +11,6 @@ setup(
     package_data={"pipelines": ["*.j2"], "model_defs": ["*.toml"]},
     install_requires=[
         "apache-beam>=2.77,<2.78",
-        "beautifulsoup4>=4.13,<5",
         "duckdb>=2.0,<3",
         "fhir.resources>=8.3,<9",
         "jinja2>=3.1,<4",
@@ -46,6 +45,7 @@ setup(
             "ruff>=0.17,<0.18",
             "scikit-learn>=1.9,<2",
         ],
+        "fuzz": ["atheris>=3,<4"],
     },
     entry_points={"console_scripts": ["nightrounds = pipelines.cli:main"]},
 )

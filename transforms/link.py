@@ -46,7 +46,8 @@ def pending_schema(table: str) -> pa.Schema:
     """A table's columns in the shuffle, then what a waiting row needs.
 
     `subject_keys` list<int64> to try in order; `medication_key` int64; `own_subject_id` int64,
-    the subject if no key leads anywhere; `raw` binary, the resource for the quarantine.
+    the subject if no key leads anywhere; `raw` binary, the resource for the quarantine, in one
+    row of each resource.
     """
     return pa.schema([*shuffle_schema(table), *_WAITING])
 
@@ -201,7 +202,10 @@ def finish(
     for bucket, part in split_by(batch, owners):
         yield (table, bucket), to_ipc(part)
     if lost.height:
-        refused = lost.unique(["source_id", "position"], maintain_order=True)
+        # Of a resource's rows only one has its bytes.
+        refused = lost.sort(pl.col("raw").is_null(), maintain_order=True).unique(
+            ["source_id", "position"], keep="first", maintain_order=True
+        )
         yield beam.pvalue.TaggedOutput(
             "counts", (Count("read_fhir", "quarantined"), refused.height)
         )

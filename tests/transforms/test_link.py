@@ -109,7 +109,7 @@ def test_an_unmatched_image_keeps_its_own_subject():
 
 
 def test_an_event_without_a_subject_is_refused_with_its_bytes_once():
-    two = pl.concat([pending_event(raw=b"{}"), pending_event(raw=b"{}")])
+    two = pl.concat([pending_event(), pending_event(raw=b"{}"), pending_event()])
     outputs = [item for item in finish("events", two, BUCKETS)]
     assert [(item.tag, item.value) for item in outputs if item.tag == "counts"] == [
         ("counts", (("read_fhir", "quarantined", ""), 1))

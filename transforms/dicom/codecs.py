@@ -99,6 +99,9 @@ def _jpeg(src: bytes, runner: DecodeRunner) -> bytes:
         raise ValueError(f"code stream of {size} in an image of another size")
     if not 2 <= precision <= runner.bits_allocated:
         raise ValueError(f"code stream of {precision} bits in an image of fewer")
+    is_jpeg_ls = runner.transfer_syntax in _JPEG_LS
+    if not is_jpeg_ls and runner.bits_allocated not in (8, 16):
+        raise ValueError("JPEG in samples of another size than 8 or 16 bits")  # GDCM would abort
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(src)
     fragments = gdcm.SequenceOfFragments.New()
@@ -121,7 +124,9 @@ def _jpeg(src: bytes, runner: DecodeRunner) -> bytes:
         # the upper bits, so that white turns black.
         bits_stored = precision
         runner.set_option("bits_stored", precision)
-    if runner.transfer_syntax in _JPEG_LS:
+    elif runner.samples_per_pixel > 1 and runner.bits_allocated == 8:
+        bits_stored = 8  # GDCM aborts at other numbers, and the samples are the same
+    if is_jpeg_ls:
         # GDCM gives colour by pixel, in samples as wide as the stream's precision needs.
         runner.set_option("planar_configuration", 0)
         runner.set_option("bits_allocated", 8 if precision <= 8 else 16)

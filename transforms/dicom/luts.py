@@ -14,6 +14,7 @@ from pydicom.pixels import apply_color_lut
 from transforms.dicom.attributes import first_item, numbers, tag_of, text
 from transforms.errors import InputError
 
+_MAX_ENTRIES = 2**17  # twice those of the largest palette
 COLOURS = ("Red", "Green", "Blue")
 
 
@@ -205,6 +206,10 @@ def palette(dataset: Dataset) -> Lut:
         raise InputError("palette without a descriptor of three values")
     entries, first = int(descriptor[0]) or 2**16, int(descriptor[1])
     if "SegmentedRedPaletteColorLookupTableData" in dataset:
+        for colour in COLOURS:
+            data = dataset.get(f"Segmented{colour}PaletteColorLookupTableData")
+            order = "<" if _is_little_endian(dataset) else ">"
+            _check_segments(data or b"", order, is_wide=descriptor[2] > 8)
         table = apply_color_lut(np.arange(first, first + entries), dataset)[:, :3]
     else:
         columns = []
@@ -217,6 +222,46 @@ def palette(dataset: Dataset) -> Lut:
     if table.max() > 255:
         table = np.rint(table * (255 / 65535))
     return Lut(table.astype(np.uint8), first, 8)
+
+
+def _check_segments(data: bytes, order: str, *, is_wide: bool) -> None:
+    """Refuses segments that expand to more entries than any palette has.
+
+    A few bytes could otherwise become gigabytes, since a segment may repeat a value 65,535 times
+    and an indirect one others; one that repeats indirect ones would multiply.
+
+    Raises: InputError, also for segments of unknown kind; ValueError or IndexError, when
+    they end too early.
+    Source: PS3.3 C.7.9.2
+    """
+    words = np.frombuffer(data, f"{order}u2" if is_wide else "u1").tolist()
+    at = total = 0
+    while at + 1 < len(words) and total <= _MAX_ENTRIES:
+        kind, length = words[at : at + 2]
+        if kind != 2:
+            total += max(1, length)
+            at = _after_segment(words, at)
+            continue
+        # The lower half of the offset comes first, whatever the order of the bytes.
+        unit = np.array(words[at + 2 : at + (4 if is_wide else 6)], "u2" if is_wide else "u1")
+        low, high = (unit if is_wide else unit.view(f"{order}u2")).tolist()
+        target = high << 16 | low
+        for _ in range(length):
+            if target + 1 >= len(words) or total > _MAX_ENTRIES:
+                break
+            total += max(1, words[target + 1])
+            target = _after_segment(words, target)
+        at += 4 if is_wide else 6
+    if total > _MAX_ENTRIES:
+        raise InputError(f"palette of more than {_MAX_ENTRIES} entries")
+
+
+def _after_segment(words: list[int], at: int) -> int:
+    """Where a discrete or linear segment ends."""
+    kind, length = words[at : at + 2]
+    if kind > 1:
+        raise InputError("palette with a segment of unknown kind, or indirect within indirect")
+    return at + 3 if kind else at + 2 + length
 
 
 def _entries(data: bytes, entries: int, *, is_little_endian: bool) -> np.ndarray:

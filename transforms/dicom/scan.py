@@ -82,7 +82,8 @@ class _Scanner:
             if not syntax_uid or syntax_uid in _OTHER_SYNTAXES:
                 return None
             return self._data_set(meta, start, is_implicit=syntax_uid == ImplicitVRLittleEndian)
-        except (_Irregular, KeyError):  # KeyError: no transfer syntax
+        # KeyError: no transfer syntax; RecursionError: sequences within hundreds of others
+        except (_Irregular, KeyError, RecursionError):
             return None
 
     def _need(self, end: int) -> None:

@@ -19,7 +19,7 @@ from transforms.fhir.datatypes import (
     Resource,
     SampledData,
 )
-from transforms.fhir.rows import Fact, Facts
+from transforms.fhir.rows import MAX_REPEATED, Fact, Facts
 from transforms.fhir.scrub import scrub
 from transforms.fhir.times import ended_us, known_us
 from transforms.fhir.values import NO_VALUE, Value, read_quantity, read_range, read_ratio
@@ -101,7 +101,8 @@ def facts_from_observation(observation: Observation) -> Facts:
     time is the end of the effective period, since only then the value is known, or `issued`.
 
     Source: https://hl7.org/fhir/R4/observation.html
-    Raises: ValueError, when a time cannot be read or a number does not fit float32.
+    Raises: ValueError, when a time cannot be read, a number does not fit float32, or the
+    components would repeat more than MAX_REPEATED characters of the Observation's codes.
     """
     time = ended_us(
         observation.effective_date_time or observation.effective_instant,
@@ -124,6 +125,9 @@ def facts_from_observation(observation: Observation) -> Facts:
         if observation.interpretation or observation.data_absent_reason is not None:
             further += _remarks(observation)
         facts.append((time, code, number, _joined(text, value_text), unit, further or None))
+    repeated = sum(map(len, (code, *codes, *beside)))
+    if len(observation.component) * repeated > MAX_REPEATED:
+        raise ValueError("Observation.component: too many, with too many codes to repeat in each")
     for component in observation.component:
         part, part_text, part_codes = read_concept(component.code, "Observation")
         number, value_text, unit, value_codes = read_value(component, "Observation.component") or (

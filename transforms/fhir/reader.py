@@ -24,7 +24,7 @@ from transforms.fhir.molecules import Molecule
 from transforms.fhir.names import known_type
 from transforms.fhir.patient import Patient, facts_from_patient
 from transforms.fhir.references import Target, id_from_url, parse_reference
-from transforms.fhir.rows import FhirRows
+from transforms.fhir.rows import FEW_FACTS, FhirRows, check_repeated
 from transforms.fhir.times import last_moment_us
 from transforms.fhir.units import (
     UNREADABLE,
@@ -229,6 +229,8 @@ class FhirReader:
         if isinstance(facts, str):
             rows.deletions.append((name, resource_id, *version))
             return facts
+        if len(facts) > FEW_FACTS:
+            check_repeated(facts, version[1])
         if facts[0][0] is None:
             if version[0] is None:
                 return UNDATED
@@ -251,9 +253,9 @@ class FhirReader:
             open_subject = None if isinstance(subject, int) else subject
             raw = None if open_subject is None else unit.raw(position)
             given = subject if isinstance(subject, int) else None
-            rows.pending += [
-                (given, *fact, *tail, open_subject, medication_key, raw) for fact in facts
-            ]
+            for fact in facts:
+                rows.pending.append((given, *fact, *tail, open_subject, medication_key, raw))
+                raw = None  # once is enough: facts times bytes would fill the memory
         if type(resource) is ImagingStudy and isinstance(subject, int):
             uid = study_instance_uid(resource)
             if uid is not None:

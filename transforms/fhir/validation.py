@@ -17,6 +17,7 @@ from transforms.errors import InputError
 
 SAMPLE = 256
 
+_HEAD_BYTES = 256  # of `{"resourceType": …, "id":` with white space between
 _SCANNER = json.JSONDecoder()
 
 
@@ -66,7 +67,8 @@ def locate(unit: bytes, resource_type: str, resource_id: str) -> bytes | None:
     head = re.compile(rb'\{\s*"resourceType"\s*:\s*"%s"\s*,\s*"id"\s*:\s*' % resource_type.encode())
     at = unit.find(quoted)
     while at >= 0:
-        start = unit.rfind(b"{", 0, at)
+        # Looked for nearby alone, since the quoted text may stand in many thousand places.
+        start = unit.rfind(b"{", max(0, at - _HEAD_BYTES), at)
         if start >= 0 and head.fullmatch(unit, start, at):
             return _object_at(unit, start)
         at = unit.find(quoted, at + 1)

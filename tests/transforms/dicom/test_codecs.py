@@ -1,8 +1,14 @@
-import pytest
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, AllTransferSyntaxes
+import io
 
+import numpy as np
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID, AllTransferSyntaxes, JPEGLosslessSV1
+
+from tests.transforms.dicom import builders
 from transforms.dicom.codecs import OWN, PLUGINS, decoder_for, frame_header
+from transforms.dicom.pixels import decode_stored
 from transforms.errors import InputError
 
 
@@ -65,3 +71,38 @@ def test_streams_that_would_end_the_process_are_refused(stream: bytes, message: 
     assert frame_header(START + adobe(1) + FRAME + SCAN) == (12, 256, 128, 1)
     with pytest.raises(ValueError, match=message):
         frame_header(stream)
+
+
+def lossless_gray_in_rgb(**attributes: object) -> io.BytesIO:
+    """8 x 8 pixels of lossless JPEG, each sample 128: no differences, one bit each."""
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    stream = (
+        START
+        + b"\xff\xc3\0\x11\x08\0\x08\0\x08\x03"
+        + components
+        + b"\xff\xc4\0\x14\0\x01"
+        + bytes(16)
+        + b"\xff\xda\0\x0c\x03\1\0\2\0\3\0\1\0\0"
+        + bytes(24)
+        + b"\xff\xd9"
+    )
+    dataset = builders.image(stored=np.zeros((8, 8, 3), np.uint8), photometric="RGB", **attributes)
+    dataset["PixelData"].value = encapsulate([stream])
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return builders.written(dataset=dataset, transfer_syntax_uid=JPEGLosslessSV1)
+
+
+@pytest.mark.parametrize("bits_stored", [8, 2])
+def test_colour_of_fewer_bits_than_its_samples_is_decoded(bits_stored: int) -> None:
+    """GDCM would end the process."""
+    stored, _ = decode_stored(lossless_gray_in_rgb(BitsStored=bits_stored))
+    assert stored.shape == (8, 8, 3)
+    assert stored.max() == (128 if bits_stored == 8 else 0)
+
+
+@pytest.mark.parametrize("bits_allocated", [32, 64])
+def test_jpeg_in_wide_samples_is_refused(bits_allocated: int) -> None:
+    """GDCM would end the process."""
+    with pytest.raises(InputError, match="cannot be decoded"):
+        decode_stored(lossless_gray_in_rgb(BitsAllocated=bits_allocated))

@@ -378,3 +378,40 @@ def test_an_unknown_colour_model_is_refused() -> None:
 def test_unusable_arguments(size: int, max_frames: int) -> None:
     with pytest.raises(ValueError, match="is below 1"):
         display_frames(builders.header(), size=size, max_frames=max_frames)
+
+
+def segmented_image(words: list[int]) -> Dataset:
+    """Four pixels 0 to 3, shown by the same segments in every colour."""
+    dataset = palette_image(descriptor=[4, 0, 16], tables=[])
+    for offset in range(3):
+        dataset.add_new(0x00281101 + offset, "US", [4, 0, 16])
+        dataset.add_new(0x00281221 + offset, "OW", np.array(words, "<u2").tobytes())
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([0, 1, 0, 1, 3, 65535], [0, 1 / 3, 2 / 3, 1]),
+        # Two entries, then once more the first segment, by its offset.
+        ([0, 2, 0, 65535, 2, 1, 0, 0], [0, 1, 0, 1]),
+    ],
+)
+def test_segmented_palette(words: list[int], expected: list[float]) -> None:
+    frames = shown(segmented_image(words))
+    np.testing.assert_allclose(frames[0, 0, :, 0], expected, atol=1 / 255)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([0, 1, 0, *[1, 65535, 9] * 2000], "palette of more than 131072 entries"),
+        ([0, 1, 0, 1, 65000, 9, *[2, 2, 0, 0] * 2000], "palette of more than 131072 entries"),
+        ([0, 1, 0, *[2, 65535, 0, 0] * 2], "indirect within indirect"),
+        ([0, 1, 0, 7, 1, 1], "unknown kind"),
+        ([0, 1, 0, 2, 1], "cannot be decoded"),
+    ],
+)
+def test_segments_that_would_fill_the_memory_are_refused(words: list[int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        shown(segmented_image(words))

@@ -34,6 +34,13 @@ def attached(content_type: str | None, content: bytes) -> Attachment:
         ),
         ("application/rtf", rb"{\rtf1\ansi Chest \b pain\b0\par next}", "Chest pain\nnext"),
         ("text/rtf", rb"{\rtf1\ansi caf\'e9}", "café"),
+        ("text/html", b"a<!-- b <!-- c --> d <!-- e", "a d e"),
+        ("text/html", b"<p title='a>b'>x</p><p it's>y<script/>z<script>no", "x\nyz"),
+        ("text/html", b"<body><title>t</body>a<div><title>t</div>b</p>c", "a\nbc"),
+        ("text/html", b"<![if x]>a<![CDATA[b]]>&#xD800;", "ab\ufffd"),
+        ("text/rtf", rb"{\rtf1\ansi \u-10179?\u-8704? \u-8704?}", "\U0001f600 \ufffd"),
+        ("text/plain; charset=utf-7", b"a+2AA-", "a\ufffd"),
+        ("text/plain; charset=rot13", b"abc", "abc"),
         ("application/pdf", b"%PDF-1.4", None),
         ("text/xml", b"<ClinicalDocument/>", None),
         (None, b"text", None),
@@ -56,3 +63,14 @@ def test_white_space_within_base64_is_allowed() -> None:
 def test_data_that_is_no_base64_is_refused(data: str) -> None:
     with pytest.raises(ValueError, match="expected base64"):
         note_text(Attachment("text/plain", data))
+
+
+def test_rtf_with_a_number_beyond_every_character_is_refused() -> None:
+    with pytest.raises(ValueError, match="RTF that cannot be read"):
+        note_text(attached("text/rtf", rb"{\rtf1 \u99999999999 a}"))
+
+
+@pytest.mark.parametrize("piece", [b"<div>", b"<!--", b"<a x='", b"<", b"<![CDATA[", b"</a", b"<?"])
+def test_time_to_read_html_grows_with_its_length_alone(piece: bytes) -> None:
+    """With a tree, or a search for every end, this would take most of an hour."""
+    assert (note_text(attached("text/html", piece * 300_000 + b"<p>end</p>")) or "").endswith("end")

@@ -403,3 +403,29 @@ def test_subject_is_the_patients_own() -> None:
     assert PATIENT == {"reference": "Patient/p1"}
     (event,) = read(condition()).events
     assert event[0] == read(patient()).events[0][0]
+
+
+def test_facts_that_wait_keep_the_bytes_once() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    resource = observation(subject={"reference": "Patient?identifier=x"}, component=[component] * 3)
+    raws = [row[-1] for row in read(resource).pending]
+    assert len(raws) == 3
+    assert raws[1:] == [None] * 2
+    assert json.loads(raws[0]) == resource
+
+
+def test_a_resource_that_would_repeat_its_codes_without_end_is_refused() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    resource = observation(component=[component] * 1700, category=[concept("x", "k" * 10_000)])
+    message = "Observation.component: too many, with too many codes to repeat in each"
+    assert errors(read(resource)) == [("InputError", message)]
+    assert len(read(resource | {"component": [component] * 1600}).events) == 1600
+
+
+def test_a_resource_that_would_repeat_its_version_without_end_is_refused() -> None:
+    component = {"code": {"text": "c"}, "valueString": "v"}
+    meta = {"versionId": "v" * 10_000}
+    refused = read(observation(component=[component] * 1700, meta=meta))
+    assert [error for error, _ in errors(refused)] == ["InputError"]
+    assert not refused.events
+    assert len(read(observation(component=[component] * 1600, meta=meta)).events) == 1600

@@ -68,3 +68,10 @@ def test_resource_of_any_size_is_located(size: int) -> None:
 def test_resource_that_the_second_parser_does_not_take_is_not_located() -> None:
     data = b'{"resourceType": "Observation", "id": "b", "x": ' + b"1" * 5000 + b"}"
     assert locate(data, "Observation", "b") is None
+
+
+def test_resource_is_looked_for_near_its_id_alone() -> None:
+    """Else a list of as many equal texts would be searched backwards from each of them."""
+    near, far = (b'{"resourceType":"Observation",' + b" " * n + b'"id":"b"}' for n in (50, 300))
+    assert locate(near, "Observation", "b") == near
+    assert locate(far, "Observation", "b") is None
