@@ -49,7 +49,8 @@ FEATURES may be float32 (null: missing, reaches the graph as NaN), int64 (never 
 In `preprocessing_fn` each is a dense tensor, shape (n,), or (n, size) for a list. What it returns
 is dense too and is all the estimator sees. Each analyzer of TFT costs start-up time, so stack
 columns first: `tft.scale_to_z_score(tf.stack(columns, 1), elementwise=True)` is one analyzer for
-any number of them, and leaves NaN out of mean and variance.
+any number of them, and leaves NaN out of mean and variance. A vocabulary is made by
+`transforms.vocabulary.vocabulary_ids`, which counts patients; `inputs[PATIENT]` is whose a row is.
 
 `build_model` of a Keras model returns it compiled. Its inputs are a dict named as the outputs of
 `preprocessing_fn`, its outputs a dict; the one named `LABEL.name` is trained against the label

@@ -2,7 +2,8 @@
 
 A date that no calendar has is none. Of two numbers the first is the month, unless only the
 second can be. Two digits of a year are 1969 to 2068, as POSIX has it. A month without a day is
-known to the month.
+known to the month. Of a date that was scrubbed when the note was stored, `[DATE 2008]`, the year is
+known.
 """
 
 import datetime
@@ -18,12 +19,13 @@ _MONTH = (
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = re.compile(
     rf"""
-    (?=[0-9JFMASONDjfmasond])(?:
+    (?=[\[0-9JFMASONDjfmasond])(?:
       (?<![\d./-])(?P<iso>\d{{4}}-\d{{2}}-\d{{2}})(?!\d|-\d)
     | (?<![\d./-])(?P<us>\d{{1,2}}(?P<mark>[/-])\d{{1,2}}(?P=mark)(?:\d{{4}}|\d{{2}}))(?![\d/]|-\d)
     | (?<!\w)(?P<month_first>{_MONTH}\s{{0,2}}{_DAY}\s{{0,2}}(?:,\s{{0,2}}|\s)\d{{4}})(?!\w)
     | (?<!\w)(?P<day_first>{_DAY}\s{{1,2}}(?:of\s{{1,2}})?{_MONTH}\s{{0,2}},?\s{{0,2}}\d{{4}})(?!\w)
     | (?<!\w)(?P<month>{_MONTH}\s{{1,2}}(?:of\s{{1,2}})?\d{{4}})(?!\w)
+    | (?P<year>\[DATE\ \d{{4}}\])
     )
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -33,7 +35,7 @@ _PIVOT = 69
 
 
 class Date(NamedTuple):
-    """`text[begin:end]` names the day `iso`, YYYY-MM-DD, or the month, YYYY-MM."""
+    """`text[begin:end]` names the day `iso`, YYYY-MM-DD, the month, YYYY-MM, or the year."""
 
     begin: int
     end: int
@@ -43,9 +45,9 @@ class Date(NamedTuple):
 def find_dates(text: str, begin: int, end: int) -> Iterator[Date]:
     """Dates of `text[begin:end]`, in order, none within another.
 
-    >>> text = "Seen 06/04/08, June 9th, 2008 and in May 2007; 31/02/2008 is none."
+    >>> text = "Seen 06/04/08, June 9th, 2008 and in May 2007; 31/02/2008 is none; [DATE 2008]."
     >>> [date.iso for date in find_dates(text, 0, len(text))]
-    ['2008-06-04', '2008-06-09', '2007-05']
+    ['2008-06-04', '2008-06-09', '2007-05', '2008']
     """
     for match in _DATE.finditer(text, begin, end):
         iso = _iso(match)
@@ -55,8 +57,11 @@ def find_dates(text: str, begin: int, end: int) -> Iterator[Date]:
 
 def _iso(match: re.Match[str]) -> str:
     """The date as it is stored, "" for what no calendar has."""
-    form = next(f for f in ("iso", "us", "month_first", "day_first", "month") if match[f])
+    forms = ("iso", "us", "month_first", "day_first", "month", "year")
+    form = next(f for f in forms if match[f])
     parts = _PART.findall(match[form])
+    if form == "year":
+        return str(parts[1])
     orders = {"iso": (0, 1, 2), "us": (2, 0, 1), "month_first": (2, 0, 1), "day_first": (2, 1, 0)}
     try:
         if form == "month":

@@ -87,7 +87,7 @@ _DATE = re.compile(
 )
 _DAY_OF_YEAR = re.compile(
     r"""
-    (?:on|since|dated?|until|till|from|after|before|by|visit|seen|again|due|return
+    (?:on|since|dated?|until|till|from|after|before|by|visit|seen|due|return
       |through)\b:?[ ]{1,2}
     (?P<span>(?:1[0-2]|0?[1-9])/(?:3[01]|[12][0-9]|0?[1-9])
       (?:[ ](?:to|and|-|through|until)[ ](?:1[0-2]|0?[1-9])/(?:3[01]|[12][0-9]|0?[1-9]))?
@@ -176,8 +176,7 @@ _MONTH_WORDS = """
     feb mar apr jun jul aug sep sept oct nov dec
 """
 _DAY_WORDS = """
-    on since date dated until till from after before by visit seen again due for of return
-    through to
+    on since date dated until till from after before by visit seen due return through
 """
 _ID_WORDS = """
     med medical patient hosp hospital chart account acct policy member insurance group

@@ -63,7 +63,7 @@ _BY = re.compile(
     re.IGNORECASE,
 )
 _I_AM_LOWER = re.compile(
-    r"\b(?:this[ ]is|my[ ]name[ ]is|i[ ]am|i'?m|hello[ ]doctor,|hi[ ]doctor,)[ ](?=[a-z])",
+    r"\b(?:this[ ]is|my[ ]name[ ]is|i[ ]am|i'?m)[ ](?=[a-z])",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
@@ -340,7 +340,7 @@ for _first, _sign, _names in (
         _BY,
         _with_initial,
     ),
-    ("this my i im hello hi", _I_AM_LOWER, _listed_lower),
+    ("this my i im", _I_AM_LOWER, _listed_lower),
 ):
     for _word in _first.split():
         _SIGNS.setdefault(_word, []).append((_sign, _names))

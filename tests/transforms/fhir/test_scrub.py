@@ -1,5 +1,7 @@
 """What is scrubbed from free text, what is not, and that any text survives it."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,19 @@ from bench.scrub_notes import DEVELOPMENT, note
 from tests.model_defs.test_note_patterns import patterns_in, unbounded
 from transforms.fhir import scrub as module
 from transforms.fhir import scrub_people
+from transforms.fhir.datatypes import Attachment, CodeableConcept, Coding
+from transforms.fhir.documents import DiagnosticReport, facts_from_report
+from transforms.fhir.messages import (
+    Answer,
+    Communication,
+    Item,
+    Payload,
+    QuestionnaireResponse,
+    facts_from_communication,
+    facts_from_response,
+)
+from transforms.fhir.notes import note_text
+from transforms.fhir.observation import Component, read_value
 from transforms.fhir.scrub import LONGEST, find_identifiers, scrub
 
 
@@ -98,6 +113,22 @@ def test_any_text_survives_and_all_but_the_identifiers_stays(text):
 @given(st.text(alphabet="abcdefgh \n.,;:-", max_size=200))
 def test_text_without_capitals_digits_and_signs_stays(text):
     assert scrub(text) == text
+
+
+def test_every_free_text_is_scrubbed_where_it_enters():
+    text, scrubbed = "Dr. Okonkwo, MRN 1234567", "Dr. [NAME], MRN [ID]"
+    concept = CodeableConcept((Coding(code="x"),))
+    attached = Attachment("text/plain", base64.b64encode(text.encode()).decode())
+    report = DiagnosticReport(status="final", code=concept, issued="2020-01-01", conclusion=text)
+    message = Communication(status="completed", payload=(Payload(text), Payload(None, attached)))
+    assert note_text(attached) == scrubbed
+    assert [fact[3] for fact in facts_from_report(report)] == [scrubbed]
+    assert {fact[3] for fact in facts_from_communication(message)} == {scrubbed}
+    response = QuestionnaireResponse(
+        status="completed", item=(Item("1", answer=(Answer(value_string=text),)),)
+    )
+    assert [fact[3] for fact in facts_from_response(response)] == [scrubbed]
+    assert read_value(Component(code=concept, value_string=text), "Observation")[1] == scrubbed
 
 
 @pytest.mark.parametrize("rules", [module, scrub_people], ids=lambda rules: rules.__name__)
