@@ -79,7 +79,7 @@ def _undisturbed(site: Site) -> dict[str, tuple[float, float]]:
     }
 
 
-def _garbage(site: Site) -> dict[str, int]:
+def garbage(site: Site) -> dict[str, int]:
     """What gc does to the warehouse, today and a day later, in numbers that must be 0."""
     opened, now = site.open(), datetime.datetime.now(datetime.UTC)
     live = {path for name in TABLES for path in opened.all_paths(name)}
@@ -116,7 +116,7 @@ def torture_point(
         "repeat_equal": site.state() == new,
         "doubled_runs": len(runs) - len(set(runs)),
         "runs_right": len(runs) == runs_before + 1 + (found == "new"),
-        **_garbage(site),
+        **garbage(site),
     }
 
 
@@ -133,7 +133,7 @@ def _is_bad(result: dict[str, object]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=lambda name: Path(name).resolve())
     parser.add_argument("--points", type=int, default=50)
     parser.add_argument("--patients", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
