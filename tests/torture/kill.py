@@ -55,11 +55,14 @@ def _strike(running: Running, site: Site, kind: str, after_s: float) -> str:
         while not running.workers() and running.process.poll() is None:
             time.sleep(0.01)
     victims = running.workers()[:1] if kind == WORKER else [running.process.pid]
-    if running.process.poll() is None and victims:
+    is_late = running.process.poll() is not None or not victims
+    if not is_late:
         os.kill(victims[0], signal.SIGKILL)
     status = running.wait(HANG_S)
     running.end()
-    return "hung" if status is None else f"exit {status}"
+    if status is None:
+        return "hung"
+    return f"exit {status}, nobody to kill any more" if is_late else f"exit {status}"
 
 
 def _undisturbed(site: Site) -> dict[str, tuple[float, float]]:
