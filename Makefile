@@ -23,8 +23,9 @@ test: install
 # Nights that are killed, and two at once: minutes, on a machine that does nothing else.
 torture: install
 	rm -rf torture && mkdir torture
-	$(BIN)/python -m tests.torture.kill torture --points $(POINTS)
-	$(BIN)/python -m tests.torture.together torture
+	$(BIN)/python -m tests.torture.kill_ingest torture/ingest --points $(POINTS)
+	$(BIN)/python -m tests.torture.kill torture/night --points $(POINTS)
+	$(BIN)/python -m tests.torture.together torture/night
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install

@@ -55,11 +55,14 @@ def _strike(running: Running, site: Site, kind: str, after_s: float) -> str:
         while not running.workers() and running.process.poll() is None:
             time.sleep(0.01)
     victims = running.workers()[:1] if kind == WORKER else [running.process.pid]
-    if running.process.poll() is None and victims:
+    is_late = running.process.poll() is not None or not victims
+    if not is_late:
         os.kill(victims[0], signal.SIGKILL)
     status = running.wait(HANG_S)
     running.end()
-    return "hung" if status is None else f"exit {status}"
+    if status is None:
+        return "hung"
+    return f"exit {status}, nobody to kill any more" if is_late else f"exit {status}"
 
 
 def _undisturbed(site: Site) -> dict[str, tuple[float, float]]:
@@ -79,7 +82,7 @@ def _undisturbed(site: Site) -> dict[str, tuple[float, float]]:
     }
 
 
-def _garbage(site: Site) -> dict[str, int]:
+def garbage(site: Site) -> dict[str, int]:
     """What gc does to the warehouse, today and a day later, in numbers that must be 0."""
     opened, now = site.open(), datetime.datetime.now(datetime.UTC)
     live = {path for name in TABLES for path in opened.all_paths(name)}
@@ -116,7 +119,7 @@ def torture_point(
         "repeat_equal": site.state() == new,
         "doubled_runs": len(runs) - len(set(runs)),
         "runs_right": len(runs) == runs_before + 1 + (found == "new"),
-        **_garbage(site),
+        **garbage(site),
     }
 
 
@@ -133,7 +136,7 @@ def _is_bad(result: dict[str, object]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=lambda name: Path(name).resolve())
     parser.add_argument("--points", type=int, default=50)
     parser.add_argument("--patients", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
