@@ -1,7 +1,8 @@
 """`nightrounds <verb>`: the command line.
 
-Exit status: 0 done; 1 failed, nothing published but what the message leaves out (a model that
-failed does not stop the others); 2 wrong usage; 3 refused, nothing published.
+Exit status: 0 done; 2 wrong usage; 3 refused, nothing published; 1 failed: nothing published,
+unless the message says what is (the other models, where one failed; what the next command finishes,
+where a publication was cut short).
 Modules that are slow to import are imported by the verbs that need them.
 """
 

@@ -5,12 +5,9 @@ import dataclasses
 import datetime
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from apache_beam.options.pipeline_options import PipelineOptions
+from typing import TYPE_CHECKING
 
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
@@ -19,13 +16,11 @@ from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
 from pipelines.runner import pipeline_options
-from transforms.counts import StageCounts
-from transforms.errors import Refused, RunFailed, TooLittleData, UsageError
+from transforms.errors import Refused, RunFailed, UsageError
 from transforms.fhir.validation import Validation
 from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.limits import Limits
-from transforms.model_faults import reason_of
 from transforms.native_logs import load_tensorflow
 from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
@@ -33,7 +28,7 @@ from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
-    from transforms.make_examples import Buckets
+    pass
 
 Arguments = argparse.Namespace
 _PATHS = {
@@ -123,6 +118,7 @@ def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, champions, chosen_models, score_champions
+    from pipelines.train_models import train_models
     from transforms.registry import promote
 
     keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
@@ -140,7 +136,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         check_outcome(read, arguments.max_quarantined)
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
-        trained = _train_models(
+        trained = train_models(
             warehouse, configs, buckets, as_of, options, None, skip=True, promote=False
         )
         found = read + trained
@@ -160,10 +156,16 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         )
 
     outcome = _execute(arguments, context, warehouse, work)
-    for version in outcome.promoted:  # a night that failed leaves the champions as they were
-        promote(version)
     output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
-    _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+    try:
+        for version in outcome.promoted:  # a night that failed leaves the champions as they were
+            promote(version)
+        _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+    except OSError as error:
+        raise RunFailed(
+            f"run {context.run_id} is published, but what follows it failed ({error.strerror}): "
+            f"nightrounds report --run {context.run_id} makes the report"
+        ) from error
     raise_failed(outcome)
 
 
@@ -264,6 +266,7 @@ def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> Non
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, chosen_models
+    from pipelines.train_models import train_models
     from transforms.definition import configured
 
     warehouse = open_warehouse(arguments.warehouse)
@@ -277,71 +280,12 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     skip = "all" in arguments.models
 
     def work() -> Outcome:
-        found = _train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        found = train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
         if found.models and all("refused" in model for model in found.models.values()):
             raise Refused("there is too little data to train any model; see above")
         return found
 
     raise_failed(_execute(arguments, context, warehouse, work))
-
-
-def _train_models(
-    warehouse: Warehouse,
-    configs: Mapping[str, Any],
-    buckets: "Buckets",
-    as_of: datetime.datetime,
-    options: PipelineOptions,
-    splits: GivenSplits | None,
-    *,
-    skip: bool = False,
-    promote: bool = True,
-) -> Outcome:
-    """One more version of each model, in the order of the names.
-
-    With `skip` a model for which there is too little data, or that fails, is passed over and told
-    of. Without
-    `promote` the versions that passed the gate are no champions yet.
-
-    Raises: TooLittleData, without `skip`; Refused, when a file of a champion was changed.
-    """
-    from pipelines.nightly import models_folder
-    from pipelines.train import train
-
-    outcome, folder = Outcome(), models_folder(warehouse)
-    for name, config in configs.items():
-        sys.stderr.write(f"training {name}\n")
-        try:
-            trained = train(
-                name, buckets, folder, as_of, options, config=config, splits=splits, promote=promote
-            )
-        except TooLittleData as error:
-            if not skip:
-                raise
-            sys.stderr.write(f"not trained: {error}\n")
-            outcome.models[name] = {"refused": str(error)}
-            continue
-        except Refused:
-            raise
-        except Exception as error:  # a model may fail in any way
-            if not skip:
-                raise
-            stage, why = f"train_{name}", reason_of("train", error)
-            sys.stderr.write(f"{name} failed, the others go on: {why}\n")
-            outcome.failed[stage] = why
-            outcome.stages[stage] = StageCounts(stage, skipped=Counter({f"failed: {why}": 0}))
-            continue
-        if trained is not None:
-            if trained.decision.promoted:
-                outcome.promoted.append(trained.version)
-            outcome.models[name] = {
-                "version": trained.version.version,
-                "champion": trained.decision.promoted,
-                "because": trained.decision.reason,
-                "examples": trained.rows,
-                "seconds": {step: round(s, 1) for step, s in trained.seconds.items()},
-                **trained.evaluation.as_json(),
-            }
-    return outcome
 
 
 def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:

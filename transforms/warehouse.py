@@ -8,21 +8,17 @@ On a local warehouse one process at a time opens or publishes, so nobody sees ha
 Source: https://iceberg.apache.org/spec/, https://py.iceberg.apache.org/api/
 """
 
-import contextlib
 import dataclasses
 import datetime
-import fcntl
 import functools
 import json
 import logging
 import os
-import time
 import tomllib
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
@@ -33,11 +29,11 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from transforms.errors import CutShort, RunFailed, UsageError
+from transforms.local_files import lock, write_whole
 from transforms.schemas import TABLES, Table
 
 CONFIG_FILE = "nightrounds.toml"
 DEFAULT_BUCKETS = 64
-LOCK_TIMEOUT_S = 600.0
 _RUN_PROPERTY = "nightrounds.run_id"
 
 _LOG = logging.getLogger(__name__)
@@ -148,7 +144,7 @@ class Warehouse:
         CutShort, when it began and could not end: whoever opens the warehouse next ends it.
         """
         changes = [change for change in changes if change.replaced or change.files]
-        with _lock(self.folder):
+        with lock(self.folder):
             self._finish_interrupted()  # of a run that died after this one had begun
             for change in changes:
                 # What only appends cannot overwrite what another run did.
@@ -159,7 +155,7 @@ class Warehouse:
                     )
             journal = f"{self.folder}/journal/{run_id}.json"
             entry = {"run_id": run_id, "changes": [dataclasses.asdict(c) for c in changes]}
-            _write_whole(journal, json.dumps(entry, default=str))
+            write_whole(journal, json.dumps(entry, default=str))
             try:
                 self._apply(run_id, changes)
                 FileSystems.delete([journal])
@@ -172,7 +168,7 @@ class Warehouse:
 
     def finish_interrupted(self) -> list[str]:
         """Finishes publications that were cut short; their run ids."""
-        with _lock(self.folder):
+        with lock(self.folder):
             return self._finish_interrupted()
 
     def _finish_interrupted(self) -> list[str]:
@@ -293,56 +289,6 @@ def _url(folder: str) -> str:
     return folder if "://" in folder else f"file://{folder}"
 
 
-@contextlib.contextmanager
-def _lock(folder: str) -> Iterator[None]:
-    """One opening or publication at a time, on a local warehouse; elsewhere the catalog sees to it.
-
-    Whoever holds it and finds a journal knows that the run that wrote it is dead.
-
-    Raises: RunFailed, when another process holds it for longer than any publication takes.
-    """
-    if "://" in folder:
-        yield
-        return
-    with open(f"{folder}/journal/lock", "w") as file:
-        _wait_for(file)
-        yield
-
-
-def _wait_for(file: IO[str]) -> None:
-    deadline_s = time.monotonic() + LOCK_TIMEOUT_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline_s:
-                raise RunFailed(
-                    f"another process has been publishing in this warehouse for {LOCK_TIMEOUT_S} "
-                    f"seconds: nothing was published; look for one that hangs, then run it again"
-                ) from error
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _write_whole(path: str, text: str) -> None:
-    """Writes a file that is there whole, or, when the process dies, not at all."""
-    if "://" in path:
-        with FileSystems.create(path) as file:
-            file.write(text.encode())
-        return
-    unfinished = Path(f"{path}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
 def open_warehouse(location: str, *, create: bool = False, buckets: int | None = None) -> Warehouse:
     """Opens a warehouse, or with `create` makes one where there is none.
 
@@ -358,7 +304,7 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
         _create_folders(folder)
     elif _read_config(folder) is None:
         raise _no_warehouse(location)
-    with _lock(folder):
+    with lock(folder):
         return _open(folder, location, create, buckets)
 
 
@@ -420,4 +366,4 @@ def _write_config(folder: str, config: Mapping[str, object]) -> None:
     catalog = config.get("catalog")
     if isinstance(catalog, dict):
         lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]
-    _write_whole(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")
+    write_whole(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")

@@ -13,6 +13,7 @@ import pytest
 import pipelines.execute
 import pipelines.verbs
 import pipelines.workers
+import transforms.local_files
 import transforms.parquet
 import transforms.warehouse
 from pipelines.cli import main
@@ -74,7 +75,7 @@ def test_a_disk_that_takes_nothing_is_one_line_and_nothing_is_published(
         if where == "worker":
             patch.setattr(transforms.parquet.pq, "write_table", failing(number))
         else:
-            patch.setattr(transforms.warehouse, "_write_whole", failing(number))
+            patch.setattr(transforms.warehouse, "write_whole", failing(number))
         status, said = ingest(3)
     assert status == 1
     assert f"nightrounds: {os.strerror(number)}; nothing was published\n" in said
@@ -206,7 +207,7 @@ def test_a_run_publishes_after_the_one_that_died_before_it(tmp_path, monkeypatch
 
 def test_who_hangs_while_publishing_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     opened = open_warehouse(str(tmp_path / "w"), create=True, buckets=2)
-    monkeypatch.setattr(transforms.warehouse, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(transforms.local_files, "LOCK_TIMEOUT_S", 0.1)
     with open(f"{opened.folder}/journal/lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RunFailed, match="look for one that hangs"):
@@ -297,3 +298,15 @@ def test_a_runner_that_does_not_notice_is_not_waited_for(monkeypatch):
 def test_other_errors_are_not_put_down_to_workers():
     with pytest.raises(KeyError), pipelines.workers.watched_workers():
         raise KeyError("x")
+
+
+def test_what_fails_after_the_publication_does_not_say_that_nothing_is_published(
+    tmp_path, ingest, capsys
+):
+    assert ingest(1)[0] == 0
+    night = ["nightly", "--quiet", "--warehouse", str(tmp_path / "w")]
+    assert main([*night, "--fhir", str(tmp_path / "export"), "-o", "/dev/full"]) == 1
+    said = capsys.readouterr()
+    assert "published after" in said.out
+    assert "is published, but what follows it failed (No space left on device)" in said.err
+    assert "nothing was published" not in said.err

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from pipelines import nightly, verbs
+from pipelines import nightly, train_models
 from pipelines import train as training
 from pipelines.outcome_lines import describe_model
 from transforms.errors import Refused, TooLittleData, UsageError
@@ -30,12 +30,14 @@ def trainable(monkeypatch):
         version = ModelVersion(model, "v1", "folder")
         return training.Trained(version, measured, Decision(True, "first"), {"train": 20}, {})
 
-    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(train_models, "train", train)
     return allowed
 
 
 def train(names, *, skip):
-    return verbs._train_models(WAREHOUSE, dict.fromkeys(names), None, DAY, None, None, skip=skip)
+    return train_models.train_models(
+        WAREHOUSE, dict.fromkeys(names), None, DAY, None, None, skip=skip
+    )
 
 
 def test_all_trains_what_the_data_allow(trainable, capsys):
@@ -57,7 +59,7 @@ def test_all_trains_the_others_where_one_fails(monkeypatch, capsys):
     def fails(*_, **__):
         raise ValueError("of a patient")
 
-    monkeypatch.setattr(training, "train", fails)
+    monkeypatch.setattr(train_models, "train", fails)
     found = train(["a", "b"], skip=True)
     assert list(found.failed) == ["train_a", "train_b"]
     assert found.failed["train_a"].startswith("train: ValueError at test_verbs.py:")
@@ -71,7 +73,7 @@ def test_a_champion_that_was_changed_is_passed_over_by_nobody(monkeypatch):
     def changed(*_, **__):
         raise Refused("a v1: model.json was changed after training")
 
-    monkeypatch.setattr(training, "train", changed)
+    monkeypatch.setattr(train_models, "train", changed)
     with pytest.raises(Refused, match="was changed after training"):
         train(["a"], skip=True)
 
