@@ -24,7 +24,7 @@ from transforms.examples import check_example_files, example_schema
 from transforms.inference import Inferred, ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest
-from transforms.model_faults import FAILED
+from transforms.model_faults import FAILED, failed
 from transforms.prediction_rows import Provenance
 from transforms.registry import MODEL, ModelVersion, verify
 from transforms.write_predictions import WritePredictions
@@ -89,49 +89,56 @@ def score(
 ) -> ScoreResult:
     """Scores the examples of every version's model; the files' hashes are verified before.
 
-    A model that fails, in a worker that lives on, does not stop the others.
+    A model that fails, in a worker that lives on, does not stop the others; one whose version
+    was trained on other features or with another Config than its definition has now fails.
 
     `source` is the warehouse's buckets, or Parquet files with the keys and features of the
     examples of a single model.
 
-    Raises: Refused, when a file of a version was changed, or it
-    reads other features than the definition; RunFailed, when counts do not add up.
+    Raises: Refused, when a file of a version was changed; RunFailed, when counts do not add up.
     """
     for version in versions:
         verify(version)
+    run_date, scorings, unfit = utc_without_zone(run.as_of).date(), [], []
+    for version in versions:
+        try:
+            definition = model_defs.find(version.model)
+            scorings.append(scoring_of(version, definition, run.run_id, run_date))
+        except Refused as error:
+            unfit.append(failed(version.model, str(error)))
+    if not scorings:
+        return _result(versions, unfit)
     manifest = f"{run.folders['predictions']}/score-{run.run_id}.json"
     with beam.Pipeline(options=options) as pipeline:
-        _wire(pipeline, versions, source, run) | WriteManifest(manifest)
+        _wire(pipeline, scorings, source, run) | WriteManifest(manifest)
     entries = read_manifest(manifest)
     FileSystems.delete([manifest])
-    return _result(versions, entries)
+    return _result(versions, [*unfit, *entries])
 
 
 def _wire(
     pipeline: beam.Pipeline,
-    versions: Sequence[ModelVersion],
+    scorings: Sequence[Scoring],
     source: Buckets | Sequence[str],
     run: ScoreRun,
 ) -> beam.PCollection:
-    definitions = [model_defs.find(version.model) for version in versions]
-    configs = [
-        config_of(version, definition)
-        for version, definition in zip(versions, definitions, strict=True)
-    ]
-    as_of = utc_without_zone(run.as_of)
+    definitions = [model_defs.find(scoring.version.model) for scoring in scorings]
     since = utc_without_zone(run.since) if run.since else None
     if isinstance(source, Buckets):
+        configs = [scoring.config for scoring in scorings]
         examples = pipeline | ExamplesToScore(
-            list(zip(definitions, configs, strict=True)), source, as_of, since
+            list(zip(definitions, configs, strict=True)),
+            source,
+            utc_without_zone(run.as_of),
+            since,
         )
     else:
         (definition,) = definitions
         check_example_files(source, example_schema(definition.FEATURES))
         examples = pipeline | ReadyExamples(definition, source)
     entries = [examples["counts"]]
-    for version, definition in zip(versions, definitions, strict=True):
-        name = version.model
-        scoring = scoring_of(version, definition, run.run_id, as_of.date())
+    for scoring in scorings:
+        name = scoring.version.model
         batches = sized(pa.RecordBatch, examples[name])
         inferred = batches | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
         folders = {table: f"{folder}/{name}" for table, folder in run.folders.items()}
@@ -143,7 +150,10 @@ def _wire(
 def scoring_of(
     version: ModelVersion, definition: Definition, run_id: str, run_date: datetime.date
 ) -> Scoring:
-    """What a worker must know to score with a version."""
+    """What a worker must know to score with a version.
+
+    Raises: Refused, when it was trained on other features or with another Config than now.
+    """
     described = version.read_json(MODEL)
     if described["features"] != feature_types(definition.FEATURES):
         raise Refused(

@@ -82,19 +82,32 @@ def test_a_changed_file_is_refused_by_name(trained, hospital, tmp_path):
         score([version], hospital, run, pipeline_options())
 
 
-def test_other_features_than_trained_on_are_refused(trained, hospital, tmp_path, monkeypatch):
-    monkeypatch.setattr(logistic, "FEATURES", pa.schema([("value", pa.float32())]))
-    run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
-    with pytest.raises(Refused, match="trained on other features"):
-        score([trained["logistic"].version], hospital, run, pipeline_options())
-
-
-def test_another_config_than_trained_with_is_refused(trained, hospital, tmp_path, monkeypatch):
+def _other_config():
     @dataclasses.dataclass(frozen=True)
     class Renamed:
         seed: int = 0
 
-    monkeypatch.setattr(logistic, "Config", Renamed)
+    return Renamed
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "why"),
+    [
+        ("FEATURES", pa.schema([("value", pa.float32())]), "trained on other features than"),
+        ("Config", _other_config(), "trained with another Config than"),
+    ],
+)
+def test_a_version_of_another_definition_is_set_aside(
+    name, now, why, trained, hospital, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(logistic, name, now)
     run = ScoreRun("r", shared.AS_OF, folders(tmp_path))
-    with pytest.raises(Refused, match=r"another Config than .*: train again"):
-        score([trained["logistic"].version], hospital, run, pipeline_options())
+    both = [trained["logistic"].version, trained["forest"].version]
+    found = score(both, hospital, run, pipeline_options())
+    assert list(found.failed) == ["logistic"]
+    assert why in found.failed["logistic"]
+    assert found.failed["logistic"].endswith(": train again")
+    assert {file.model for file in found.files} == {"forest"}
+    assert found.stages["forest"].written == 200
+    alone = score(both[:1], hospital, run, pipeline_options())
+    assert (list(alone.failed), alone.files) == (["logistic"], [])
