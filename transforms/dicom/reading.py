@@ -17,10 +17,11 @@ from collections.abc import Collection, Iterator
 from typing import BinaryIO
 
 import pydicom.config
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.filereader import read_partial
+from pydicom.filereader import read_dataset, read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -57,6 +58,7 @@ PARSE_ERRORS = (
 # Of encapsulated pixel data, which is always little endian.
 _ITEM, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _UID_TAGS = (0x00080016, 0x00080018)  # SOP class and instance: every object has them
+_PREFIX_END, _META_GROUP = 132, 0x0002
 _STOP_TAGS = PIXEL_TAGS | {DIRECTORY_TAG}
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -118,7 +120,7 @@ def _has_prefix(file: BinaryIO) -> bool:
 
     Raises: Skipped, when the bytes cannot be DICOM.
     """
-    head = file.read(132)
+    head = file.read(_PREFIX_END)
     file.seek(0)
     if head[128:] == b"DICM":
         return True
@@ -144,11 +146,12 @@ def open_dataset(file: BinaryIO, *, tags: Collection[int], pixels: bool) -> tupl
     file.seek(0)
     has_prefix = _has_prefix(file)
     found = scan(file, size=size, tags=tags, stop_tags=_STOP_TAGS) if has_prefix else None
-    if found is not None:
-        opened = _from_scan(found, file, size, pixels=pixels)
-        if opened is not None:
-            return opened
-    return _from_pydicom(file, size, tags, pixels=pixels, has_prefix=has_prefix)
+    opened = _from_scan(found, file, size, pixels=pixels) if found is not None else None
+    if opened is None:
+        opened = _from_pydicom(file, size, tags, pixels=pixels, has_prefix=has_prefix)
+    for part in (opened[0].file_meta, opened[0]):
+        _check_kinds(part)
+    return opened
 
 
 def _from_scan(
@@ -192,7 +195,6 @@ def _from_pydicom(
     file: BinaryIO, size: int, tags: Collection[int], *, pixels: bool, has_prefix: bool
 ) -> tuple[Dataset, bool]:
     """As `open_dataset`, for every file that pydicom makes sense of."""
-    file.seek(0)
     lengths: dict[int, int] = {}  # of the elements that reading may end at
 
     def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -203,6 +205,9 @@ def _from_pydicom(
 
     try:
         with refusing("not a DICOM data set"):
+            file.seek(_PREFIX_END if has_prefix else 0)
+            _check_kinds(read_dataset(file, False, True, stop_when=_is_past_meta))
+            file.seek(0)
             wanted = {*tags, *(PIXEL_TAGS if pixels else ()), *(() if has_prefix else _UID_TAGS)}
             dataset = read_partial(file, stop, force=True, specific_tags=list(wanted))
             syntax = transfer_syntax(dataset)
@@ -253,6 +258,23 @@ def _pixel_data_end(file: BinaryIO, start: int, length: int) -> tuple[int, bool]
             return end + 8, False
         else:
             return end, header[:4] == _SEQUENCE_END
+
+
+def _is_past_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
+    del vr, length
+    return tag >> 16 != _META_GROUP
+
+
+def _check_kinds(dataset: Dataset) -> None:
+    """Refuses a sequence where the standard has a plain value.
+
+    pydicom would write it out for a message: with a broken value inside, twice as much text for
+    each level of nesting, which is gigabytes from a file of a few hundred bytes.
+    """
+    for element in dataset.elements():
+        tag = element.tag
+        if element.VR == "SQ" and dictionary_has_tag(tag) and dictionary_VR(tag) != "SQ":
+            raise InputError(f"{tag} is a sequence")
 
 
 def _check_values(dataset: Dataset) -> None:

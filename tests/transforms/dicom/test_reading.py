@@ -1,5 +1,8 @@
 import io
+import itertools
+import struct
 import threading
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -168,3 +171,62 @@ def test_warnings_are_held_back_while_any_thread_is_inside() -> None:
     assert list(warnings.filters) == before
     with pytest.raises(UserWarning):
         warnings.warn_explicit("value", UserWarning, "misc.py", 1, module="pydicom.misc")
+
+
+def explicit(tag: int, vr: bytes, value: bytes) -> bytes:
+    """An element in explicit VR little endian."""
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF) + vr
+    if vr in (b"SQ", b"OB"):
+        return head + bytes(2) + struct.pack("<L", len(value)) + value
+    return head + struct.pack("<H", len(value)) + value
+
+
+def item(value: bytes) -> bytes:
+    """An item of a sequence."""
+    return struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
+
+
+def nested(tag: int, depth: int) -> bytes:
+    """A sequence of sequences; the innermost has a value of which a byte is missing."""
+    value = explicit(0x00280010, b"US", b"\1\2\3")
+    for _ in range(depth):
+        value = explicit(0x00081140, b"SQ", item(value))
+    return explicit(tag, b"SQ", item(value))
+
+
+@pytest.mark.parametrize(
+    ("tag", "is_regular"),
+    [
+        (0x00020000, False),  # else nobody looks at it
+        *(
+            (tag, regular)
+            for tag in (0x00020010, 0x00280004, 0x00280103)
+            for regular in (True, False)
+        ),
+    ],
+)
+def test_a_sequence_in_place_of_a_value_is_refused_before_it_is_written_out(
+    tag: int, is_regular: bool
+) -> None:
+    """With these 10 levels pydicom's message would have megabytes, with 20 gigabytes."""
+    meta = {0x00020010: explicit(0x00020010, b"UI", b"1.2.840.10008.1.2.1\0")}
+    body = {
+        0x00080016: explicit(0x00080016, b"UI", b"1.2.840.10008.5.1.4.1.1.2\0"),
+        0x00080018: explicit(0x00080018, b"UI", b"1.2.3\0"),
+        0x0020000D: explicit(0x0020000D, b"UI", b"1.2.4\0"),
+        0x00280010: explicit(0x00280010, b"US", b"\2\0"),
+        0x7FE00010: explicit(0x7FE00010, b"OB", bytes(4)),
+    }
+    (meta if tag >> 16 == 2 else body)[tag] = nested(tag, 10)
+    elements = [part[key] for part in (meta, body) for key in sorted(part)]
+    if not is_regular:  # an element out of order is for pydicom
+        elements[-1:-1] = [explicit(0x00080070, b"LO", b"ab")]
+    raw = io.BytesIO(bytes(128) + b"DICM" + b"".join(elements))
+    tracemalloc.start()
+    try:
+        for pixels in (False, True):
+            with pytest.raises(InputError, match=r"^\(\w{4},\w{4}\) is a sequence$"):
+                open_dataset(raw, tags={*TAGS, tag}, pixels=pixels)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
