@@ -23,6 +23,7 @@ from transforms.definition import Definition, label_of, model_name
 from transforms.errors import RunFailed, TooLittleData
 from transforms.examples import example_schema, read_examples
 from transforms.inference import feature_types
+from transforms.keras_training import WORKER_0
 from transforms.make_examples import Buckets
 from transforms.preprocess import Preprocess, Shard
 from transforms.splits import HELD_OUT, SPLITS, TRAIN, TUNING, GivenSplits
@@ -60,9 +61,9 @@ def is_chief() -> bool:
 
 
 def built_folder() -> str:
-    """Where a process exports to within the working folder; `built` is that of worker 0."""
+    """Where a process exports to within the working folder."""
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
-    return "built" if is_chief() else f"built-{task.get('type')}-{task.get('index')}"
+    return WORKER_0 if is_chief() else f"built-{task.get('type')}-{task.get('index')}"
 
 
 def work_folder(

@@ -43,6 +43,7 @@ from transforms.inference import (
     feature_types,
     utc_without_zone,
 )
+from transforms.keras_training import WORKER_0
 from transforms.make_examples import Buckets
 from transforms.model_card import write_card
 from transforms.prediction_rows import Provenance
@@ -84,14 +85,14 @@ def train(
     champion was changed; UsageError, for an unknown model.
     """
     quiet_tensorflow()
-    from transforms import keras_estimator
+    from transforms import keras_training
 
     definition = model_defs.find(model)
     config = definition.Config() if config is None else config
     as_of = utc_without_zone(as_of)
     work = work_folder(definition, config, source, as_of, models, splits)
     clock = _Clock()
-    scope = keras_estimator.strategy()  # before any other TensorFlow operation
+    scope = keras_training.strategy()  # before any other TensorFlow operation
     if is_chief():
         try:
             prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
@@ -109,11 +110,11 @@ def train(
         wait_until_done(work)
         return None
     described = _describe(definition, config, prepared, as_of, kind, splits)
-    calibration = _calibrate(definition, config, f"{work}/built", kind, prepared)
+    calibration = _calibrate(definition, config, f"{work}/{WORKER_0}", kind, prepared)
     described["calibration"] = dataclasses.asdict(calibration)
     clock.lap("calibrate")
-    _write_json(f"{work}/built/{registry.MODEL}", described)
-    challenger = _as_version(model, f"{work}/built")
+    _write_json(f"{work}/{WORKER_0}/{registry.MODEL}", described)
+    challenger = _as_version(model, f"{work}/{WORKER_0}")
     evaluation, decision = _judge(definition, challenger, prepared, work, models, options, margin)
     _write_json(challenger.file(registry.METRICS), evaluation.as_json())
     label = label_of(definition, config)
@@ -131,12 +132,12 @@ def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, sco
     """Trains, and exports to the working folder; the kind of estimator."""
     import tf_keras
 
-    from transforms import forest_estimator, keras_estimator
+    from transforms import forest_estimator, keras_estimator, keras_training
 
     graph, built, label = f"{work}/graph", f"{work}/{built_folder()}", label_of(definition, config)
     shutil.rmtree(built, ignore_errors=True)
     Path(built).mkdir()
-    keras_estimator.fix_seeds(config.seed)
+    keras_training.fix_seeds(config.seed)
     with scope.scope():
         model = definition.build_model(config)
     if not isinstance(model, tf_keras.Model):
@@ -145,7 +146,7 @@ def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, sco
             forest_estimator.export(forest, graph, built)
         return FOREST
     del model  # each member is built with its own seed
-    model = keras_estimator.fit_members(
+    model = keras_training.fit_members(
         definition, config, prepared.records(), graph, work, built_folder(), scope
     )
     # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.

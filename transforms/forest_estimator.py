@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from transforms import tensors
 from transforms.forest_drivers import Trees, features_of, largest, take_trees
-from transforms.keras_estimator import read_records
 from transforms.linear_forest import Linear
 from transforms.prediction_rows import Outputs
 from transforms.preprocess import load_graph
+from transforms.training_records import read_records
 
 _READ_ROWS = 1 << 14
 _FALSE, _TRUE = "false", "true"

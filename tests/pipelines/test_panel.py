@@ -14,9 +14,9 @@ from pipelines.score import ScoreRun, score
 from tests.pipelines.trained import STANDINS, folders, hospital_in, train_model
 from tests.standins import examples as shared
 from tests.standins import panel
-from transforms import keras_estimator
 from transforms.parquet import read_files
 from transforms.schemas import EXTRACTIONS, PREDICTIONS
+from transforms.training_progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -102,21 +102,30 @@ def test_evaluate_gives_the_held_out_predictions_beside_the_truth(hospital, tmp_
     assert found.evaluation.measures["rmse"].value == pytest.approx(np.sqrt((error**2).mean()))
 
 
-def test_a_training_that_was_killed_goes_on_with_the_member_it_was_at(
-    hospital, tmp_path, monkeypatch
-):
-    undisturbed = train_model("panel", hospital, tmp_path / "a", config=panel.Config(epochs=3))
-    fit, seeds = keras_estimator.fit, []
+def test_a_training_that_was_killed_ends_like_an_undisturbed_one(hospital, tmp_path, monkeypatch):
+    """Killed within the first member, the last epoch lost, and near the end of the second."""
+    config = panel.Config(epochs=8, patience=2, dropout=0.3)
+    add, losses, deaths = Progress.add, [], []
 
-    def counted(model, label, config, *rest):
-        seeds.append(config.seed)
-        if seeds == [0, 1]:
+    def killed(progress, loss):
+        at, is_kept = deaths[0] if deaths else (0, True)
+        if len(losses) == at - 1 and not is_kept:
             raise KeyboardInterrupt
-        fit(model, label, config, *rest)
+        add(progress, loss)
+        losses.append(loss)
+        if len(losses) == at:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(keras_estimator, "fit", counted)
-    with pytest.raises(KeyboardInterrupt):
-        train_model("panel", hospital, tmp_path / "b", config=panel.Config(epochs=3))
-    resumed = train_model("panel", hospital, tmp_path / "b", config=panel.Config(epochs=3))
-    assert seeds == [0, 1, 1]
+    monkeypatch.setattr(Progress, "add", killed)
+    undisturbed = train_model("panel", hospital, tmp_path / "a", config=config)
+    expected = losses.copy()
+    assert len(expected) < 2 * config.epochs, "one stops early"
+    losses.clear()
+    for death in ((3, False), (len(expected) - 1, True)):
+        deaths[:] = [death]
+        with pytest.raises(KeyboardInterrupt):
+            train_model("panel", hospital, tmp_path / "b", config=config)
+    deaths.clear()
+    resumed = train_model("panel", hospital, tmp_path / "b", config=config)
+    assert losses == expected
     assert resumed.evaluation == undisturbed.evaluation

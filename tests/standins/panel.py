@@ -31,6 +31,7 @@ class Config:
     patience: int = 3
     members: int = 2
     factor: float = 1.0
+    dropout: float = 0.0
 
 
 def LABEL(config):  # noqa: N802 - the contract's name
@@ -77,7 +78,8 @@ def build_model(config):
 
     label = LABEL(config).name
     x = tf_keras.Input((2,), name="x")
-    found = tf_keras.layers.Dense(1)(x)
+    seen = tf_keras.layers.Dropout(config.dropout)(x) if config.dropout else x
+    found = tf_keras.layers.Dense(1)(seen)
     model = tf_keras.Model({"x": x}, {label: tf_keras.layers.Reshape((), name=label)(found)})
     model.compile(tf_keras.optimizers.Adam(0.05), loss={label: "mse"})
     return model

@@ -28,22 +28,26 @@ LAUNCHER, WORKER, PUBLISHING = "launcher", "worker", "publishing"
 HANG_S = 180.0
 _PUBLISHING_S = 0.8
 _DAY = datetime.timedelta(hours=25)
-_Point = tuple[str, float]
+_WORKERS = 2
+_Point = tuple[str, float, int]
 
 
 def points(number: int, spans: dict[str, tuple[float, float]], seed: int) -> list[_Point]:
-    """Whom to kill, and when, in seconds since the start: of five points one, two and two.
+    """Whom to kill, when, in seconds since the start, and which of the workers.
+
+    Of five points one, two and two are of each kind.
 
     `spans` are from when to when that is possible. While the night is published, which is short,
     the launcher dies so long after the journal appeared.
     """
     draw = random.Random(seed)  # noqa: S311 - no secret
     kinds = [(PUBLISHING, WORKER, LAUNCHER, WORKER, LAUNCHER)[n % 5] for n in range(number)]
-    return [(kind, draw.uniform(*spans[kind])) for kind in kinds]
+    return [(kind, draw.uniform(*spans[kind]), draw.randrange(_WORKERS)) for kind in kinds]
 
 
-def _strike(running: Running, site: Site, kind: str, after_s: float) -> str:
+def _strike(running: Running, site: Site, point: _Point) -> str:
     """Kills; what became of the launcher."""
+    kind, after_s, number = point
     begin_s = 0.0
     if kind == PUBLISHING:
         while not any(site.warehouse.glob("journal/*.json")) and running.process.poll() is None:
@@ -54,10 +58,10 @@ def _strike(running: Running, site: Site, kind: str, after_s: float) -> str:
     if kind == WORKER:
         while not running.workers() and running.process.poll() is None:
             time.sleep(0.01)
-    victims = running.workers()[:1] if kind == WORKER else [running.process.pid]
+    victims = running.workers() if kind == WORKER else [running.process.pid]
     is_late = running.process.poll() is not None or not victims
     if not is_late:
-        os.kill(victims[0], signal.SIGKILL)
+        os.kill(victims[number % len(victims)], signal.SIGKILL)
     status = running.wait(HANG_S)
     running.end()
     if status is None:
@@ -98,10 +102,10 @@ def torture_point(
     site: Site, point: _Point, before: State, new: State, runs_before: int
 ) -> dict[str, object]:
     """One kill and what follows it."""
-    kind, after_s = point
+    kind, after_s, _ = point
     site.put_back()
     running = start(site.nightly(), site.root / "killed.log")
-    ended = _strike(running, site, kind, after_s)
+    ended = _strike(running, site, point)
     journal = any(site.warehouse.glob("journal/*.json"))
     state = site.state()
     found = "before" if state == before else "new" if state == new else "mixed"
@@ -138,7 +142,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=lambda name: Path(name).resolve())
     parser.add_argument("--points", type=int, default=50)
-    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     begin = time.monotonic()

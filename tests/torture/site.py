@@ -106,6 +106,7 @@ def prepare(root: Path, patients: int) -> Site:
     site = Site(root, str(found.as_of), patients)
     key = root / "key"
     key.write_text("0123456789abcdef" * 4 + "\n")
+    key.chmod(0o600)
     one, arguments = str(found.fhir / "bundles"), ["--id-key-file", str(key), "--quiet"]
     subprocess.run(
         site.command("ingest", "--fhir", one, "--buckets", "2", *arguments),

@@ -34,7 +34,7 @@ def both(site: Site, offset_s: float) -> tuple[list[int | None], str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=lambda name: Path(name).resolve())
-    parser.add_argument("--patients", type=int, default=200)
+    parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--offsets", type=float, nargs="+", default=_OFFSETS_S)
     options = parser.parse_args()
     if (options.folder / "before").exists():
