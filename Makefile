@@ -32,6 +32,7 @@ torture: install
 	  'together torture/together' \
 	  'kill_ingest torture/ingest --points $(POINTS)' \
 	  | xargs -P 2 -I{} sh -c '$(BIN)/python -m tests.torture.{}'
+	NIGHTROUNDS_PLANTED_MODELS=all $(BIN)/python -m pytest -q tests/privacy/test_planted.py
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install
