@@ -6,6 +6,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
+from transforms.errors import Refused
 from transforms.schemas import TABLES
 from transforms.warehouse import Warehouse
 
@@ -20,10 +21,18 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
     wrote that was refused, failed or was killed. So is what lies in the working folder of a
     training, which holds examples of patients, or of a run, when nothing in it was touched for a
     day.
+
+    Raises: Refused, when the tables name files elsewhere, as those of a copy do: all that is here
+    would be orphans.
     """
+    referenced = {path for name in TABLES for path in warehouse.all_paths(name)}
+    if not all(path.startswith(f"{warehouse.folder}/") for path in referenced):
+        raise Refused(
+            f"the tables of {warehouse.folder} name files in another folder: it was copied or "
+            "moved, or is reached by a link; nothing was removed. Give the path it was made under"
+        )
     files, size = _abandoned(Path(warehouse.folder), now)
     for name, table in sorted(TABLES.items()):
-        referenced = warehouse.all_paths(name)
         pattern = f"{warehouse.folder}/{table.namespace}/{name}/data/**"
         for found in FileSystems.match([pattern])[0].metadata_list:
             age_s = now.timestamp() - (found.last_updated_in_seconds or now.timestamp())

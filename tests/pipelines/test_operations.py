@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import shutil
 
 import meds
 import polars as pl
@@ -16,7 +17,7 @@ from pipelines.ingest import Inputs
 from pipelines.quarantine import open_refusals, replay_inputs
 from tests.builders import lines, observation, patient
 from tests.pipelines.warehouses import select
-from transforms.errors import UsageError
+from transforms.errors import Refused, UsageError
 from transforms.warehouse import open_warehouse
 
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
@@ -154,6 +155,17 @@ def test_gc_removes_old_orphans_only(tmp_path, export):
     assert not os.path.exists(old)
     assert os.path.exists(young)
     assert all(os.path.exists(path) for path in live)
+
+
+def test_gc_takes_nothing_from_a_copy(tmp_path, export):
+    """Its tables name the files of the warehouse that it was copied from."""
+    shutil.copytree(tmp_path / "w", tmp_path / "copy")
+    copied = sorted((tmp_path / "copy").rglob("*.parquet"))
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=2)
+    with pytest.raises(Refused, match="name files in another folder: it was copied"):
+        collect_garbage(open_warehouse(str(tmp_path / "copy")), later)
+    assert copied
+    assert all(path.exists() for path in copied)
 
 
 def test_the_exported_events_are_valid_meds(tmp_path, export, keys):
