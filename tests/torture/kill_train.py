@@ -24,7 +24,7 @@ from transforms.registry import METRICS, ModelVersion, verify, version_of
 
 _MODEL = "readmission"
 _TIMEOUT_S = 300.0
-_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_LAYERS = "model/layer_with_weights"
 # Enough epochs that most points lie between two of them, not in the start of the process.
 _SETTINGS = ("--set", "epochs=60", "--set", "patience=60")
 
@@ -45,11 +45,11 @@ def _in_work(site: Site, pattern: str) -> list[Path]:
 
 
 def _said(version: ModelVersion) -> tuple[object, dict[str, bytes]]:
-    """Its measures, and the bytes of its variables; their order in the file may differ."""
+    """Its measures, and the bytes of its weights; what an optimizer leaves there may differ."""
     import tensorflow as tf
 
     found = tf.train.load_checkpoint(f"{version.folder}/saved_model/variables/variables")
-    names = [n for n in found.get_variable_to_shape_map() if n != _GRAPH]
+    names = [n for n in found.get_variable_to_shape_map() if n.startswith(_LAYERS)]
     values = {name: np.asarray(found.get_tensor(name)).tobytes() for name in names}
     return version.read_json(METRICS), values
 
