@@ -20,7 +20,7 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n 2
 
-# What is killed, and nights at once: 20 minutes on a machine that does nothing else.
+# What is killed, and nights at once; long, on a machine that does nothing else.
 HALF := $(shell expr \( $(POINTS) + 1 \) / 2)
 FIFTH := $(shell expr \( $(POINTS) + 4 \) / 5)
 torture: install

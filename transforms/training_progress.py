@@ -8,6 +8,7 @@ Source: https://www.tensorflow.org/guide/checkpoint, https://www.tensorflow.org/
 
 import dataclasses
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,23 +26,24 @@ class _State:
 
     epochs: int = 0
     best_epoch: int = -1
-    best: float = float("inf")
+    best: float = math.inf
 
 
 class Progress:
     """Of one model; `write_to` is this process's own folder, `read_from` that of worker 0.
 
-    A loss counts as better when it is lower by more than `min_delta`, and the first one always.
+    A loss counts as better when it is lower by more than `min_delta`. The first counts always, and
+    where it is not finite, so does the next one that is.
     """
 
     def __init__(
-        self, model: Any, read_from: str, write_to: str | None = None, *, min_delta: float = 0.0
+        self, model: Any, read_from: str, write_to: str, *, min_delta: float = 0.0
     ) -> None:
         """Goes on from what `read_from` holds, if anything."""
         import tensorflow as tf
 
         self._model = model
-        self._folder = Path(write_to or read_from)
+        self._folder = Path(write_to)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._min_delta = min_delta
         self._checkpoint = tf.train.Checkpoint(model=model, random=_generators(model))
@@ -69,7 +71,7 @@ class Progress:
         """One more epoch is done, with this loss on the tuning split."""
         old = self._state
         if old.epochs == 0 or loss + self._min_delta < old.best:
-            new = _State(old.epochs + 1, old.epochs, loss)
+            new = _State(old.epochs + 1, old.epochs, loss if math.isfinite(loss) else math.inf)
             self._best = self._model.get_weights()
             np.savez(_best_path(self._folder, new), *self._best)
         else:

@@ -19,7 +19,7 @@ from pathlib import Path
 from pipelines.cli import main as command_line
 from pipelines.simulate import simulate_hospital
 from tests.torture.kill import garbage
-from tests.torture.site import Site, count
+from tests.torture.site import DAY, Site, count
 
 _KEY = "0123456789abcdef" * 4
 
@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ["NIGHTROUNDS_ID_KEY"] = _KEY
-    site = Site(options.folder, "2024-12-31", 40)
+    site = Site(options.folder, DAY, 40)
     forks = Forks(2 + 2 * options.points, site)
     simulate_hospital(options.folder / "hospital", patients=40, studies=10, seed=11, broken=False)
     assert _wait(forks.start("bundles")) == 0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.torture.site import Site, count, prepare, start
+from tests.torture.site import Site, count, prepared, start
 from transforms.registry import METRICS, ModelVersion, verify, version_of
 
 _MODEL = "readmission"
@@ -101,10 +101,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     begin = time.monotonic()
-    if (options.folder / "before").exists():
-        site = Site(options.folder, "2024-12-31", options.patients)
-    else:
-        site = prepare(options.folder, options.patients)
+    site = prepared(options.folder, options.patients)
     site.put_back()
     before = {version.version for version in _versions(site)}
     status, alone_s, fitting = _train(site, "undisturbed-train.log")

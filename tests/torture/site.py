@@ -26,6 +26,7 @@ from transforms.warehouse import Warehouse, open_warehouse
 # Who wrote a row: this differs between two runs that wrote the same.
 _OF_THE_RUN = {"ingest_run", "run_id"}
 _MODEL = "readmission"
+DAY = "2024-12-31"  # of the simulated hospital
 _MODULUS = 1 << 128
 
 State = dict[str, tuple[int, int]]
@@ -103,7 +104,8 @@ def prepare(root: Path, patients: int) -> Site:
     found = simulate_hospital(
         root / "hospital", patients=patients, studies=10, seed=11, broken=False
     )
-    site = Site(root, str(found.as_of), patients)
+    assert str(found.as_of) == DAY
+    site = Site(root, DAY, patients)
     key = root / "key"
     key.write_text("0123456789abcdef" * 4 + "\n")
     key.chmod(0o600)
@@ -117,6 +119,13 @@ def prepare(root: Path, patients: int) -> Site:
     subprocess.run(site.command("train", *training), check=True, stdout=sys.stderr)
     shutil.copytree(site.warehouse, root / "before")
     return site
+
+
+def prepared(root: Path, patients: int) -> Site:
+    """The site in a folder; made, where no other script has."""
+    if (root / "before").exists():
+        return Site(root, DAY, patients)
+    return prepare(root, patients)
 
 
 @dataclasses.dataclass

@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.torture.site import Site, prepare, start
+from tests.torture.site import Site, prepared, start
 
 _OFFSETS_S = (0.0, 0.0, 0.5, 2.0, 5.0, 10.0)
 _TIMEOUT_S = 600.0
@@ -37,10 +37,7 @@ def main() -> int:
     parser.add_argument("--patients", type=int, default=2000)
     parser.add_argument("--offsets", type=float, nargs="+", default=_OFFSETS_S)
     options = parser.parse_args()
-    if (options.folder / "before").exists():
-        site = Site(options.folder, "2024-12-31", options.patients)
-    else:
-        site = prepare(options.folder, options.patients)
+    site = prepared(options.folder, options.patients)
     site.put_back()
     runs_before = len(site.published_runs())
     start(site.nightly(), site.root / "undisturbed.log").wait(_TIMEOUT_S)
