@@ -20,19 +20,20 @@ demo: install
 test: install
 	$(BIN)/python -m pytest -n 2
 
-# What is killed, and nights at once; long, on a machine that does nothing else.
+# What is killed, nights at once, and planted values through all models; long, on a machine that
+# does nothing else.
 HALF := $(shell expr \( $(POINTS) + 1 \) / 2)
-FIFTH := $(shell expr \( $(POINTS) + 4 \) / 5)
+TENTH := $(shell expr \( $(POINTS) + 9 \) / 10)
 torture: install
 	rm -rf torture && mkdir torture
 	printf '%s\n' \
-	  'kill torture/night-1 --seed 1 --points $(HALF)' \
-	  'kill torture/night-2 --seed 2 --points $(HALF)' \
-	  'kill_train torture/training --points $(FIFTH)' \
-	  'together torture/together' \
-	  'kill_ingest torture/ingest --points $(POINTS)' \
-	  | xargs -P 2 -I{} sh -c '$(BIN)/python -m tests.torture.{}'
-	NIGHTROUNDS_PLANTED_MODELS=all $(BIN)/python -m pytest -q tests/privacy/test_planted.py
+	  'pytest -q tests/privacy/test_planted.py' \
+	  'tests.torture.kill torture/night-1 --seed 1 --points $(HALF)' \
+	  'tests.torture.kill torture/night-2 --seed 2 --points $(HALF)' \
+	  'tests.torture.kill_train torture/training --points $(TENTH)' \
+	  'tests.torture.together torture/together' \
+	  'tests.torture.kill_ingest torture/ingest --points $(HALF)' \
+	  | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install

@@ -52,11 +52,11 @@ class Site:
         command = [sys.executable, "-m", "pipelines.cli", verb, *arguments]
         return [*command, "--warehouse", str(self.warehouse)]
 
-    def nightly(self) -> list[str]:
-        """The night that is disturbed: the bulk export, with two worker processes."""
+    def nightly(self, workers: int = 2) -> list[str]:
+        """The night that is disturbed: the bulk export, by default with two worker processes."""
         export = str(self.root / "hospital" / "fhir" / "bulk")
         arguments = ["--fhir", export, "--id-key-file", str(self.root / "key"), "--quiet"]
-        return self.command("nightly", *arguments, "--as-of", self.day, "--workers", "2")
+        return self.command("nightly", *arguments, "--as-of", self.day, "--workers", str(workers))
 
     def put_back(self) -> None:
         """The warehouse as it was before the night."""
