@@ -28,12 +28,10 @@ torture: install
 	rm -rf torture && mkdir torture
 	printf '%s\n' \
 	  'pytest -q tests/privacy/test_planted.py' \
-	  'tests.torture.kill torture/night-1 --seed 1 --points $(HALF)' \
-	  'tests.torture.kill torture/night-2 --seed 2 --points $(HALF)' \
-	  'tests.torture.kill_train torture/training --points $(TENTH)' \
-	  'tests.torture.together torture/together' \
+	  'tests.torture.kill torture/night-1 --seed 1 --points $(HALF) && @ tests.torture.together torture/night-1' \
+	  'tests.torture.kill torture/night-2 --seed 2 --points $(HALF) && @ tests.torture.kill_train torture/night-2 --points $(TENTH)' \
 	  'tests.torture.kill_ingest torture/ingest --points $(HALF)' \
-	  | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
+	  | sed 's:@:$(BIN)/python -m:' | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install
