@@ -33,6 +33,28 @@ torture: install
 	  'tests.torture.kill_ingest torture/ingest --points $(HALF)' \
 	  | sed 's:@:$(BIN)/python -m:' | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
 
+# A released Flink, and Beam's job server for it: what the tests on a cluster need beside Java and Maven.
+FLINK := build/flink
+FLINK_VERSION := 1.19.3
+.PHONY: flink-artefacts flink
+flink-artefacts: $(FLINK)/.fetched
+
+# The verbs on a cluster over FLINK_INPUTS (`--fhir P… --dicom P…`); without them a simulated hospital.
+flink: flink-artefacts
+	rm -rf $(FLINK)/run && $(BIN)/python -m tests.flink.run $(FLINK)/run $(FLINK_INPUTS)
+
+$(FLINK)/.fetched: tests/flink/pom.xml | install
+	rm -rf $(FLINK) && mkdir -p $(FLINK)
+	$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest $(FLINK) \
+	  apache-flink-libraries==$(FLINK_VERSION)
+	tar xzf $(FLINK)/apache-flink-libraries-$(FLINK_VERSION).tar.gz -C $(FLINK)
+	mv $(FLINK)/apache-flink-libraries-$(FLINK_VERSION)/deps $(FLINK)/cluster
+	rm -r $(FLINK)/apache-flink-libraries-$(FLINK_VERSION)*
+	mvn --batch-mode --quiet --file tests/flink/pom.xml \
+	  org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+	  -DoutputDirectory=$(abspath $(FLINK))/beam -DincludeScope=runtime
+	touch $@
+
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install
 	@test -d "$(QUALITY_DATA)" || { echo "give QUALITY_DATA=FOLDER, the folder of the public sets"; exit 2; }

@@ -255,7 +255,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns the exit status."""
     own, beam_arguments = _split(sys.argv[1:] if arguments is None else arguments)
     options = build_parser().parse_args(own)
-    os.umask(0o077)  # what the warehouse holds is the owner's alone
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     sys.excepthook = _print_without_values

@@ -10,6 +10,9 @@ from apache_beam.typehints import disable_type_annotations
 # of every one that is not (side outputs, dictionaries of PCollections).
 disable_type_annotations()
 
+# Their Java part fuses a Flatten and a GroupByKey of one collection wrongly (apache/beam#34647).
+_PORTABLE = ("FlinkRunner", "PortableRunner")
+_FUSE_HERE = "pre_optimize=all"
 # `DirectRunner` may fetch another engine from the network; this is the one in this process.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
@@ -35,6 +38,8 @@ def pipeline_options(workers: int = 1, beam_arguments: Sequence[str] = ()) -> Pi
     `beam_arguments` are what stands after `--` on the command line.
     """
     arguments = ["--no_pipeline_type_check", *beam_arguments]
+    if PipelineOptions(arguments).get_all_options()["runner"] in _PORTABLE:
+        arguments += ["--experiments", _FUSE_HERE]
     if not any(argument.split("=")[0] == "--runner" for argument in arguments):
         arguments += ["--runner", LOCAL_RUNNER, "--direct_num_workers", str(workers)]
         if workers > 1:

@@ -36,6 +36,11 @@ def check_inputs(argument: str, paths: tuple[str, ...]) -> None:
             raise UsageError(f"{argument} {path}: {NO_FILE}")
 
 
+def absolute(path: str) -> str:
+    """A path as every process knows it, whatever its working folder; a URL as it is."""
+    return path if "://" in path else os.path.abspath(path)
+
+
 def match_files(path: str) -> Iterator[Found]:
     """An input argument -> the files behind it, each once, in the order of their names.
 

@@ -22,7 +22,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.archives import is_zip, open_member, open_zip
-from transforms.errors import InputError
+from transforms.errors import InputError, RunFailed
 from transforms.find_files import Found, match_files
 from transforms.inflation import gunzip, inflated, is_gzip, read_whole
 from transforms.limits import DEFAULT_LIMITS, Limits
@@ -322,6 +322,21 @@ def content_hash(data: bytes) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
+def _match_some(path: str) -> Iterator[Found]:
+    """An input path -> its files. Raises: RunFailed, when a worker sees none.
+
+    The launcher saw one, so without this a cluster whose workers lack the folder reads nothing.
+    """
+    number = 0
+    for number, file in enumerate(match_files(path), 1):  # noqa: B007 - counted
+        yield file
+    if not number:
+        raise RunFailed(
+            "a worker sees no file where the launcher sees some: inputs must lie where all "
+            "workers can read them; nothing was published"
+        )
+
+
 @dataclasses.dataclass(eq=False)
 class FindUnits(beam.PTransform):
     """Input paths -> Unit, spread over the workers; what is found is noted for `stage`."""
@@ -340,7 +355,7 @@ class FindUnits(beam.PTransform):
         return (
             pbegin
             | beam.Create(self.paths)
-            | "Match" >> beam.FlatMap(match_files)
+            | "Match" >> beam.FlatMap(_match_some)
             # Paths may overlap; a file that two of them name is read once.
             | "KeyByPath" >> beam.Map(lambda file: (file.uri, file))
             | beam.GroupByKey()

@@ -20,7 +20,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pipelines.gc import collect_garbage
-from tests.torture.site import Running, Site, State, count, data_files, prepare, start
+from tests.table_state import State
+from tests.torture.site import Running, Site, count, data_files, prepare, start
 from transforms.schemas import TABLES
 
 LAUNCHER, WORKER, PUBLISHING = "launcher", "worker", "publishing"

@@ -15,22 +15,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from pipelines.simulate import simulate_hospital
+from tests.table_state import State, table_state
 from transforms.parquet import read_files
 from transforms.schemas import TABLES
 from transforms.warehouse import Warehouse, open_warehouse
 
-# Who wrote a row: this differs between two runs that wrote the same.
-_OF_THE_RUN = {"ingest_run", "run_id"}
 _MODEL = "readmission"
 DAY = "2024-12-31"  # of the simulated hospital
-_MODULUS = 1 << 64
-
-State = dict[str, tuple[int, int]]
-"""Table -> its number of rows, and a sum of hashes of the rows that no order changes."""
 
 
 @dataclasses.dataclass
@@ -69,24 +63,13 @@ class Site:
 
     def state(self) -> State:
         """What the tables say; `runs` is left out."""
-        opened = self.open()
-        return {name: self._rows(opened.paths(name), name) for name in TABLES if name != "runs"}
+        return table_state(self.open(), self._known)
 
     def published_runs(self) -> list[str]:
         """The ids of the runs that were published, each as often as there is a row of `ingest`."""
         frame = pl.DataFrame(read_files(self.open().paths("runs"), TABLES["runs"].schema))
         found = frame.filter((pl.col("status") == "published") & (pl.col("stage") == "read_fhir"))
         return sorted(found["run_id"].to_list())
-
-    def _rows(self, paths: list[str], name: str) -> tuple[int, int]:
-        for path in set(paths) - self._known.keys():
-            frame = pl.DataFrame(read_files([path], TABLES[name].schema)).drop(
-                _OF_THE_RUN, strict=False
-            )
-            total = int(frame.hash_rows().to_numpy().sum(dtype=np.uint64))
-            self._known[path] = (frame.height, total)
-        parts = [self._known[path] for path in paths]
-        return sum(rows for rows, _ in parts), sum(digest for _, digest in parts) % _MODULUS
 
 
 def data_files(warehouse: Path) -> set[str]:

@@ -1,0 +1,194 @@
+"""Verbs on a Flink cluster give the rows of the local runner, also after a machine is lost.
+
+    python -m tests.flink.run FOLDER [--fhir P… --dicom P…] [--models MODEL…]
+
+Without paths a hospital is simulated. Prints what was compared; exit status 1 when tables differ.
+The models are trained once, locally. Then a TaskManager is killed in the middle of a night: the
+job recovers or fails, and the same night again gives the rows of the local runner.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pipelines.simulate import simulate_hospital
+from tests.flink.cluster import Cluster, install_workers, missing, running
+from tests.table_state import State, table_state
+from transforms.warehouse import open_warehouse
+
+_KEY = "0123456789abcdef" * 4
+DAY, _NEXT_DAY = "2025-01-01", "2025-01-02"
+_LIMIT_S = 3600.0
+
+
+@dataclasses.dataclass
+class Step:
+    """One verb on both runners."""
+
+    verb: str
+    seconds: dict[str, float]
+    different: list[str]
+    rows: dict[str, int]
+
+
+class Comparison:
+    """Two warehouses, one per runner, to which the same is done."""
+
+    def __init__(self, folder: Path, cluster: Cluster, inputs: Sequence[str]) -> None:
+        """`inputs` are arguments that name what is read."""
+        self._folder, self._cluster, self._inputs = folder, cluster, list(inputs)
+        self._known: dict[str, tuple[int, int]] = {}
+        self.steps: list[Step] = []
+        key = folder / "key"
+        key.write_text(_KEY + "\n")
+        key.chmod(0o600)
+
+    def ingest(self) -> None:
+        """The first night's reading."""
+        self.both("ingest", *self._inputs, "--buckets", "8", *self._with_key())
+
+    def train(self, models: Sequence[str]) -> None:
+        """Trained locally, and the same versions given to the other warehouse."""
+        given = ["--as-of", DAY, "--quiet"]
+        status = self.run("local", "train", *models, *given)
+        assert status == 0, self.log("local")
+        shutil.copytree(self.warehouse("local") / "models", self.warehouse("flink") / "models")
+
+    def score(self, models: Sequence[str]) -> None:
+        """Predictions for a day."""
+        self.both("score", *models, "--as-of", DAY)
+
+    def nightly(self) -> None:
+        """The inputs once more, and predictions for the day after."""
+        self.both("nightly", *self.night())
+
+    def lose_a_task_manager(self, after_s: float, verb: str, *arguments: str) -> str:
+        """Kills one so long after a Flink job of a verb began, and repeats it; what became of it.
+
+        The tables are those of before, or the new ones when Flink recovered.
+        """
+        before = self.state("flink")
+        with self._started("flink", verb, *arguments) as process:
+            self._wait(lambda: self._cluster.overview()["jobs-running"] > 0, process)
+            time.sleep(after_s)
+            self._cluster.kill("taskmanager-0")
+            status = process.wait(_LIMIT_S)
+        said = self.log("flink")
+        assert status in (0, 1), said
+        assert "unexpected" not in said, said
+        found = self.state("flink")
+        self._cluster.start_task_manager(0)
+        self.both(verb, *arguments)
+        assert found == (before if status else self.state("local")), "a mix of before and after"
+        return "recovered" if status == 0 else said.strip().splitlines()[-1]
+
+    def both(self, verb: str, *arguments: str) -> None:
+        """A verb on both, and whether the tables are the same afterwards."""
+        seconds = {}
+        for runner in ("local", "flink"):
+            begin = time.monotonic()
+            status = self.run(runner, verb, *arguments)
+            assert status == 0, self.log(runner)
+            seconds[runner] = round(time.monotonic() - begin, 1)
+        local, flink = self.state("local"), self.state("flink")
+        different = sorted(name for name in local if local[name] != flink[name])
+        rows = {name: rows for name, (rows, _) in sorted(flink.items()) if rows}
+        self.steps.append(Step(verb, seconds, different, rows))
+
+    def run(self, runner: str, verb: str, *arguments: str) -> int:
+        """The exit status of a verb."""
+        with self._started(runner, verb, *arguments) as process:
+            return process.wait(_LIMIT_S)
+
+    def warehouse(self, runner: str) -> Path:
+        """Where it lies."""
+        return self._folder / runner
+
+    def state(self, runner: str) -> State:
+        """What its tables say."""
+        return table_state(open_warehouse(str(self.warehouse(runner))), self._known)
+
+    def log(self, runner: str) -> str:
+        """What the last verb printed."""
+        return (self._folder / f"{runner}.log").read_text()
+
+    def night(self) -> list[str]:
+        """The arguments of `nightly`."""
+        return [*self._inputs, "--as-of", _NEXT_DAY, *self._with_key()]
+
+    def _with_key(self) -> list[str]:
+        return ["--id-key-file", str(self._folder / "key")]
+
+    @contextlib.contextmanager
+    def _started(self, runner: str, verb: str, *arguments: str):
+        command = [sys.executable, "-m", "pipelines.cli", verb, *arguments]
+        command += ["--warehouse", str(self.warehouse(runner))]
+        if runner == "flink":
+            command += ["--", *self._cluster.beam_arguments]
+        with (self._folder / f"{runner}.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @staticmethod
+    def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+        while process.poll() is None and not ready():
+            time.sleep(0.1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=lambda name: Path(name).resolve())
+    parser.add_argument("--fhir", nargs="+", default=[])
+    parser.add_argument("--dicom", nargs="+", default=[])
+    parser.add_argument("--models", nargs="+", default=["all"])
+    parser.add_argument("--kill-after", type=float, nargs="+", default=[3.0])
+    options = parser.parse_args()
+    if why := missing():
+        sys.exit(why)
+    inputs = [
+        *(["--fhir", *options.fhir] if options.fhir else []),
+        *(["--dicom", *options.dicom] if options.dicom else []),
+    ]
+    if not inputs:
+        found = simulate_hospital(
+            options.folder / "hospital", patients=200, studies=20, seed=3, broken=True
+        )
+        inputs = ["--fhir", str(found.fhir), "--dicom", str(found.dicom)]
+        inputs += ["--pairs", str(found.pairs), "--counts", str(found.counts)]
+        inputs += ["--labels", str(found.labels)]
+    options.folder.mkdir(parents=True, exist_ok=True)
+    workers = install_workers(options.folder / "workers")
+    with running(options.folder / "cluster", workers) as cluster:
+        comparison = Comparison(options.folder, cluster, inputs)
+        steps: list[Callable[[], object]] = [
+            comparison.ingest,
+            lambda: comparison.train(options.models),
+            lambda: comparison.score(options.models),
+            comparison.nightly,
+            *(
+                lambda s=s: comparison.lose_a_task_manager(s, "nightly", *comparison.night())
+                for s in options.kill_after
+            ),
+        ]
+        for step in steps:
+            said, done = step(), len(comparison.steps)
+            if said:
+                print(f"a TaskManager was killed: {said}")  # noqa: T201 - the result
+            if done:
+                print(json.dumps(dataclasses.asdict(comparison.steps[-1])), flush=True)  # noqa: T201
+    return int(any(step.different for step in comparison.steps))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
