@@ -186,6 +186,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="train these again on the new tables first, such as outbreak",
     )
+    commit = verbs.add_parser(
+        "commit",
+        parents=[warehouse],
+        help="publish a run that is finished and whose launcher died",
+    )
+    commit.add_argument("run", metavar="RUN_ID")
+    commit.add_argument("--json", action="store_true", help="print one summary object at the end")
     query = verbs.add_parser("query", parents=[warehouse], help="SQL over the tables (DuckDB)")
     query.add_argument("sql", metavar="SQL")
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")

@@ -4,7 +4,7 @@ import datetime
 import sys
 from collections.abc import Callable
 
-from pipelines.run import Outcome, RunContext, check_outcome, publish
+from pipelines.run import Outcome, RunContext, begin, check_outcome, publish
 from pipelines.workers import watched_workers
 from transforms.errors import CutShort, ModelFailed, Refused, RunFailed
 from transforms.warehouse import Warehouse
@@ -32,6 +32,7 @@ def execute(
     _check_clock(context, warehouse)
     outcome, status = Outcome(), "failed"
     try:
+        begin(context, warehouse, max_quarantined)
         with watched_workers():
             outcome = work()
         check_outcome(outcome, max_quarantined)

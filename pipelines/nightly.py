@@ -13,13 +13,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED
-from pipelines.run import Outcome, RunContext, files_after, over_limit
-from pipelines.score import ScoreRun, score
+from pipelines.run import Outcome, RunContext, files_after, over_limit, score_manifest_path
+from pipelines.score import ScoreResult, ScoreRun, score
 from transforms.bucket_tables import READ_BY_MODELS
 from transforms.errors import UsageError
 from transforms.make_examples import Buckets
 from transforms.registry import ModelVersion, champion
 from transforms.warehouse import Change, Warehouse
+
+_TABLES = ("predictions", "extractions")
 
 
 def models_folder(warehouse: Warehouse) -> str:
@@ -94,16 +96,23 @@ def score_champions(
 
     Raises: as `pipelines.score.score`.
     """
-    tables = ("predictions", "extractions")
-    folders = {t: f"{warehouse.folder}/clinical/{t}/data/{context.run_id}" for t in tables}
-    result = score(versions, source, ScoreRun(context.run_id, as_of, folders, since), options)
+    folders = {t: f"{warehouse.folder}/clinical/{t}/data/{context.run_id}" for t in _TABLES}
+    manifest = score_manifest_path(warehouse, context.run_id)
+    run = ScoreRun(context.run_id, as_of, folders, since, manifest)
+    return scored(warehouse, score(versions, source, run, options), as_of.date(), max_quarantined)
+
+
+def scored(
+    warehouse: Warehouse, result: ScoreResult, day: datetime.date, max_quarantined: float
+) -> Outcome:
+    """What was scored for a day, as changes of the tables."""
     for model, stage in result.stages.items():
         if over := over_limit(stage, max_quarantined):
             result.set_aside(model, over)
     for model, reason in result.failed.items():
         sys.stderr.write(f"{model} failed, the others go on: {reason}\n")
-    whole = [version.model for version in versions if version.model not in result.failed]
-    replaced = tuple((model, as_of.date()) for model in whole)
+    whole = [model for model in result.stages if model not in result.failed]
+    replaced = tuple((model, day) for model in whole)
     for model, number in result.unreadable.items():
         if number:
             sys.stderr.write(f"{model}: {number} image files could not be decoded\n")
@@ -112,7 +121,7 @@ def score_champions(
         predictions=dict.fromkeys(whole, 0),
         failed={f"score_{model}": why for model, why in result.failed.items()},
     )
-    for table in tables:
+    for table in _TABLES:
         before = sum(f.rows for f in warehouse.files(table) if f.partition in replaced)
         files = [file for file in result.files if file.table == table]
         if files or before or (table == "predictions" and whole):

@@ -19,6 +19,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from transforms.counts import Count, StageCounts, collect
 from transforms.errors import Refused
+from transforms.local_files import make_folder, write_whole
 from transforms.parquet import read_files, write_file
 from transforms.progress_notes import ProgressNotes
 from transforms.registry import ModelVersion
@@ -28,6 +29,8 @@ from transforms.write_buckets import Written
 
 _DISTRIBUTIONS = ("nightrounds", "apache-beam", "tensorflow", "pyarrow", "polars", "pydicom", "ydf")
 MIN_REFUSAL = 10
+BEGUN = "run.json"
+"""What a run leaves in its staging folder when it begins."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,9 +132,33 @@ def _write_json(path: str, entries: list[tuple[str, list[object]]]) -> None:
         file.write(json.dumps(found).encode())
 
 
+def staged(warehouse: Warehouse, run_id: str, name: str) -> str:
+    """A file of the run's staging folder, which goes when the run is published."""
+    return f"{_staging(warehouse.folder, run_id)}/{name}"
+
+
 def manifest_path(warehouse: Warehouse, run_id: str) -> str:
-    """Where the workers leave the manifest."""
-    return f"{_staging(warehouse.folder, run_id)}/manifest.json"
+    """Where the workers leave the manifest of what was read."""
+    return staged(warehouse, run_id, "manifest.json")
+
+
+def score_manifest_path(warehouse: Warehouse, run_id: str) -> str:
+    """Where the workers leave the manifest of what was scored."""
+    return staged(warehouse, run_id, "scores.json")
+
+
+def begin(context: RunContext, warehouse: Warehouse, max_quarantined: float) -> None:
+    """Writes down what the run is and the tables it begins from, for `commit`."""
+    make_folder(_staging(warehouse.folder, context.run_id))
+    begun = {
+        "verb": context.verb,
+        "run_date": context.run_date,
+        "parameters": context.parameters,
+        "started": context.started,
+        "base": warehouse.base,
+        "max_quarantined": max_quarantined,
+    }
+    write_whole(staged(warehouse, context.run_id, BEGUN), json.dumps(begun, default=str))
 
 
 def progress_notes(warehouse: Warehouse, context: RunContext) -> ProgressNotes:

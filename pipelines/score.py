@@ -36,13 +36,15 @@ class ScoreRun:
 
     Facts known at or after `as_of` are not read; examples whose prediction time is before
     `since` are left out and counted. `folders` by table, of `predictions` and `extractions`,
-    receive `<model>/part-….parquet`.
+    receive `<model>/part-….parquet`; the workers tell at `manifest`, by default beside the
+    predictions, what they did.
     """
 
     run_id: str
     as_of: datetime.datetime
     folders: Mapping[str, str]
     since: datetime.datetime | None = None
+    manifest: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,13 +109,19 @@ def score(
         except Refused as error:
             unfit.append(failed(version.model, str(error)))
     if not scorings:
-        return _result(versions, unfit)
-    manifest = f"{run.folders['predictions']}/score-{run.run_id}.json"
+        return _result(unfit)
+    manifest = run.manifest or f"{run.folders['predictions']}/score-{run.run_id}.json"
+    named = [["count", scoring.version.model, "read", "", 0] for scoring in scorings]
     with beam.Pipeline(options=options) as pipeline:
-        _wire(pipeline, scorings, source, run) | WriteManifest(manifest)
-    entries = read_manifest(manifest)
-    FileSystems.delete([manifest])
-    return _result(versions, [*unfit, *entries])
+        known = pipeline | "Known" >> beam.Create([*unfit, *named])
+        entries = (known, _wire(pipeline, scorings, source, run)) | "AllEntries" >> beam.Flatten()
+        entries | WriteManifest(manifest)
+    return read_scores(manifest)
+
+
+def read_scores(manifest: str) -> ScoreResult:
+    """What the workers did. Raises: RunFailed, when counts do not add up."""
+    return _result(read_manifest(manifest))
 
 
 def _wire(
@@ -191,9 +199,10 @@ def config_of(version: ModelVersion, definition: Definition) -> Any:
         ) from error
 
 
-def _result(versions: Sequence[ModelVersion], entries: list[list[Any]]) -> ScoreResult:
-    stages = {version.model: StageCounts(f"score_{version.model}") for version in versions}
-    unreadable = {version.model: 0 for version in versions}
+def _result(entries: list[list[Any]]) -> ScoreResult:
+    models = sorted({model for _, model, *_ in entries})
+    stages = {model: StageCounts(f"score_{model}") for model in models}
+    unreadable = dict.fromkeys(models, 0)
     files = []
     faults: dict[str, str] = {}
     for kind, model, *rest in entries:

@@ -195,6 +195,17 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     raise_failed(outcome)
 
 
+def _commit(arguments: Arguments, _beam: Sequence[str]) -> None:
+    from pipelines.commit import find_finished
+    from pipelines.run import publish
+
+    found = find_finished(open_warehouse(arguments.warehouse), arguments.run)
+    check_outcome(found.outcome, found.max_quarantined)
+    publish(found.context, found.warehouse, found.outcome, "published")
+    print_outcome(found.context, as_json=arguments.json)(found.outcome, "published")
+    raise_failed(found.outcome)
+
+
 def _reproduce(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.reproduce import reproduce
@@ -364,6 +375,7 @@ _VERBS = {
     "train": _train,
     "evaluate": _evaluate,
     "ingest": _ingest,
+    "commit": _commit,
     "nightly": _nightly,
     "score": _score,
     "query": _query,

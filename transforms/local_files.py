@@ -47,6 +47,12 @@ def _wait_for(file: IO[str]) -> None:
             return
 
 
+def make_folder(folder: str) -> None:
+    """A folder that its owner alone may enter; an object store has none."""
+    if "://" not in folder:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+
+
 def write_whole(path: str, text: str) -> None:
     """Writes a file that is there whole, or, when the process dies, not at all."""
     if "://" in path:

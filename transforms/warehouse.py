@@ -88,6 +88,13 @@ class Warehouse:
             base[name] = own[-1] if own else began.get(name)
         return seen
 
+    def based_on(self, snapshots: Mapping[str, int | None]) -> "Warehouse":
+        """The tables as they were at those snapshots, for a run that began from them."""
+        base: dict[str, int | None] = {}
+        seen = dataclasses.replace(self, base=base)
+        base.update({name: snapshots.get(name) for name in TABLES})
+        return seen
+
     def files(self, table: str) -> list[LiveFile]:
         """The files of the table's current snapshot, by path."""
         iceberg = self._load(TABLES[table])

@@ -1,0 +1,111 @@
+"""A run whose launcher died when its work was done is published by `commit`."""
+
+import pytest
+
+import model_defs
+from pipelines import execute
+from pipelines.cli import main
+from tests.golden import build
+from tests.pipelines.trained import copy_of, trained_in
+from tests.standins import logistic
+from tests.table_state import table_state
+from transforms.registry import promote
+from transforms.warehouse import open_warehouse
+
+pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
+NIGHT = ["--as-of", build.AS_OF]
+
+
+class Died(BaseException):
+    """The launcher is gone: nothing of it runs any more."""
+
+
+@pytest.fixture
+def site(tmp_path, tmp_path_factory, monkeypatch):
+    """Two warehouses that know a stand-in's champion, and nothing else."""
+    version = trained_in(tmp_path_factory.getbasetemp())["logistic"].version
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", build.KEY)
+    monkeypatch.setattr(model_defs, "find", lambda name: logistic)
+    monkeypatch.setattr(model_defs, "names", lambda: ["logistic"])
+    monkeypatch.setattr(logistic, "examples", build.examples)
+    for name in ("died", "alone"):
+        open_warehouse(str(tmp_path / name), create=True, buckets=2)
+        (tmp_path / name / "models").mkdir()
+        promote(copy_of(version, tmp_path / name / "models"))
+    build.write_inputs(tmp_path / "in")
+    return tmp_path
+
+
+def call(site, name, verb, *arguments):
+    inputs = build.write_inputs(site / "in") if verb in ("ingest", "nightly") else []
+    return main([verb, *arguments, *inputs, "--warehouse", str(site / name), "--quiet"])
+
+
+def die(site, verb, *arguments):
+    """The verb on one warehouse, whose launcher dies before it publishes; the run's id."""
+
+    def gone(*_):
+        raise Died
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "publish", gone)
+        patch.setattr(execute, "_record", lambda *_: None)
+        with pytest.raises(Died):
+            call(site, "died", verb, *arguments)
+    (folder,) = (site / "died" / "staging").iterdir()
+    return folder.name
+
+
+def commit(site, run):
+    return main(["commit", run, "--warehouse", str(site / "died")])
+
+
+def state(site, name):
+    return table_state(open_warehouse(str(site / name)), {})
+
+
+@pytest.mark.parametrize(
+    "verbs", [[("ingest",)], [("ingest",), ("score", "logistic", *NIGHT)], [("nightly", *NIGHT)]]
+)
+def test_what_is_published_is_what_the_launcher_would_have(site, capsys, verbs):
+    for verb in verbs:
+        assert call(site, "alone", *verb) == 0
+    for verb in verbs[:-1]:
+        assert call(site, "died", *verb) == 0
+    before = state(site, "died")
+    run = die(site, *verbs[-1])
+    assert state(site, "died") == before != state(site, "alone")
+    capsys.readouterr()
+    assert commit(site, run) == 0
+    assert f"run {run}: published" in capsys.readouterr().out
+    assert state(site, "died") == state(site, "alone")
+    assert not any((site / "died" / "staging").iterdir())
+    assert commit(site, run) == 2
+    assert "none does" in capsys.readouterr().err
+
+
+def test_a_run_that_is_not_finished_is_not_published(site, capsys):
+    run = die(site, "nightly", *NIGHT)
+    (site / "died" / "staging" / run / "scores.json").unlink()
+    before = state(site, "died")
+    assert commit(site, run) == 1
+    assert "is not finished" in capsys.readouterr().err
+    assert commit(site, "other") == 2
+    assert f"these do: {run}" in capsys.readouterr().err
+    assert state(site, "died") == before
+
+
+def test_what_another_run_changed_since_is_not_overwritten(site, capsys):
+    run = die(site, "ingest")
+    assert call(site, "died", "ingest") == 0
+    before = state(site, "died")
+    assert commit(site, run) == 1
+    assert "was changed by another run" in capsys.readouterr().err
+    assert state(site, "died") == before
+
+
+def test_too_many_refusals_stop_it_as_they_would_have(site, capsys, monkeypatch):
+    run = die(site, "ingest", "--max-quarantined", "0")
+    monkeypatch.setattr("pipelines.run.MIN_REFUSAL", -1)
+    assert commit(site, run) == 3
+    assert "--max-quarantined 0" in capsys.readouterr().err
