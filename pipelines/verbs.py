@@ -278,6 +278,7 @@ def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> Non
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, chosen_models
+    from pipelines.prepare import is_chief
     from pipelines.train_models import train_models
     from transforms.definition import configured
 
@@ -297,6 +298,9 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             raise Refused("there is too little data to train any model; see above")
         return found
 
+    if not is_chief():
+        train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        return  # worker 0 has the record
     raise_failed(_execute(arguments, context, warehouse, work))
 
 
