@@ -18,7 +18,6 @@ from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_
 from pipelines.runner import pipeline_options
 from transforms.errors import Refused, RunFailed, UsageError
 from transforms.fhir.validation import Validation
-from transforms.find_files import absolute
 from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.limits import Limits
@@ -55,11 +54,11 @@ def _parameters(arguments: Arguments) -> dict[str, object]:
 
 def _inputs(arguments: Arguments) -> Inputs:
     inputs = Inputs(
-        fhir=tuple(map(absolute, arguments.fhir)),
-        dicom=tuple(map(absolute, arguments.dicom)),
-        labels=tuple(map(absolute, arguments.labels)),
-        pairs=tuple(map(absolute, arguments.pairs)),
-        counts=tuple(map(absolute, arguments.counts)),
+        fhir=tuple(arguments.fhir),
+        dicom=tuple(arguments.dicom),
+        labels=tuple(arguments.labels),
+        pairs=tuple(arguments.pairs),
+        counts=tuple(arguments.counts),
         validation=Validation(arguments.validation),
         limits=_limits(arguments),
     )
