@@ -51,9 +51,9 @@ def make_copies(bundles: Path, scratch: Path, number: int) -> list[Path]:
 
 
 def memory_mb() -> dict[str, float]:
-    """Resident memory of the largest process of each role, in MB."""
+    """Resident memory of the largest process of each role, in MB, of those begun here."""
     found: dict[str, float] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for folder in _descendants():
         with contextlib.suppress(OSError, IndexError):
             line = (folder / "cmdline").read_bytes()
             role = next((name for mark, name in _ROLES.items() if mark in line), None)
@@ -62,6 +62,20 @@ def memory_mb() -> dict[str, float]:
             pages = int((folder / "statm").read_text().split()[1])
             found[role] = max(found.get(role, 0.0), pages * _PAGE / 1e6)
     return found
+
+
+def _descendants() -> list[Path]:
+    children: dict[str, list[str]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            children.setdefault(parent, []).append(folder.name)
+    found, waiting = [], [str(os.getpid())]
+    while waiting:
+        below = children.get(waiting.pop(), [])
+        found += below
+        waiting += below
+    return [Path("/proc", pid) for pid in found]
 
 
 def run(command: list[str], log: Path) -> tuple[float, dict[str, float]]:
