@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
+from pipelines.notices import listeners, noticed
 from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Arguments = argparse.Namespace
 _PATHS = {
     *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
-    *("id_key_file", "splits", "warehouse", "output", "folder"),
+    *("id_key_file", "splits", "warehouse", "output", "folder", "metrics_file", "lineage_file"),
 }
 
 
@@ -91,16 +92,16 @@ def _execute(
 ) -> Outcome:
     limit = getattr(arguments, "max_quarantined", DEFAULT_MAX_QUARANTINED)
     notes = progress_notes(warehouse, context)
-    with Progress(enabled=not arguments.quiet) as progress:
+    told = listeners(context, warehouse, arguments.metrics_file, arguments.lineage_file)
+    show = print_outcome(context, as_json=arguments.json)
+    with Progress(enabled=not arguments.quiet) as progress, noticed(told, show) as report:
         progress.watch(
             lambda: [
                 StageState(stage, done, found, "bytes")
                 for stage, (done, found) in notes.totals().items()
             ]
         )
-        return execute(
-            context, warehouse, work, print_outcome(context, as_json=arguments.json), limit
-        )
+        return execute(context, warehouse, work, report, limit)
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
