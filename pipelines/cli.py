@@ -217,7 +217,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commit = verbs.add_parser(
         "commit",
-        parents=[warehouse],
+        parents=[warehouse, telling],
         help="publish a run that is finished and whose launcher died",
     )
     commit.add_argument("run", metavar="RUN_ID")

@@ -57,12 +57,11 @@ class LineageEvents:
 
     def start(self) -> None:
         """START. Raises: whatever the transport does."""
-        self._emit(RunState.START, self.context.started)
+        self._emit(RunState.START, self.context.started.replace(tzinfo=datetime.UTC))
 
     def end(self, end: RunEnd) -> None:
         """COMPLETE of a run that published; ABORT of one that was stopped; else FAIL."""
-        ended = self.context.started + datetime.timedelta(seconds=self.context.seconds)
-        self._emit(state_of(end), ended, end)
+        self._emit(state_of(end), end.ended, end)
 
     def _emit(self, state: RunState, moment: datetime.datetime, end: RunEnd | None = None) -> None:
         transport = None
@@ -95,7 +94,7 @@ def run_event(
     moment: datetime.datetime,
     end: RunEnd | None = None,
 ) -> RunEvent:
-    """One event; `moment` in UTC without zone, `end` None while the run goes on.
+    """One event; `moment` with its zone, `end` None while the run goes on.
 
     The run's UUID follows from its id, which stands among the tags as `run_id`.
     """
@@ -112,7 +111,7 @@ def run_event(
             end.error.__name__, "Python"
         )
     return RunEvent(
-        eventTime=moment.replace(tzinfo=datetime.UTC).isoformat(),
+        eventTime=moment.isoformat(),
         eventType=state,
         producer=PRODUCER,
         run=Run(str(uuid.uuid5(uuid.NAMESPACE_URL, f"nightrounds:{context.run_id}")), facets),

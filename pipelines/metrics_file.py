@@ -9,7 +9,6 @@ https://prometheus.io/docs/practices/naming/
 """
 
 import dataclasses
-import datetime
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -91,7 +90,7 @@ def gauges(
     def add(name: str, value: float, **more: str) -> None:
         found[name].add_sample(name, {**labels, **more}, value)
 
-    ended_s = context.started.replace(tzinfo=datetime.UTC).timestamp() + context.seconds
+    ended_s = end.ended.timestamp()
     succeeded = end.status == "published"
     for metric in before:
         for sample in metric.samples:

@@ -6,6 +6,7 @@ line of warning, never the run.
 
 import contextlib
 import dataclasses
+import datetime
 import functools
 import os
 import sys
@@ -20,16 +21,22 @@ Report = Callable[[Outcome, str], None]
 _LINEAGE_FILES = ("openlineage.yml", "~/.openlineage/openlineage.yml")
 
 
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
 @dataclasses.dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: what it did, its status, the class of what it raised (None: nothing).
+    """How a run ended: what it did, its status, the class of what it raised (None: nothing), when.
 
-    The status is published, refused, failed or cut short, as in `pipelines.execute`.
+    The status is published, refused, failed or cut short, as in `pipelines.execute`; the time is
+    of UTC, with its zone.
     """
 
     outcome: Outcome
     status: str = "failed"
     error: type[BaseException] | None = None
+    ended: datetime.datetime = dataclasses.field(default_factory=_now, compare=False)
 
 
 class Listener(Protocol):
@@ -67,6 +74,7 @@ def noticed(listeners: Sequence[Listener], show: Report) -> Iterator[Report]:
         end = dataclasses.replace(end, error=type(error))
         raise
     finally:
+        end = dataclasses.replace(end, ended=_now())
         for listener in listeners:
             _tell(listener.name, functools.partial(listener.end, end))
 

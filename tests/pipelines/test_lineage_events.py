@@ -21,7 +21,7 @@ from transforms.schemas import EVENTS
 from transforms.warehouse import Change, open_warehouse
 
 IDENTITY = "Annalivia-Plurabelle"
-MOMENT = datetime.datetime(2024, 6, 1, 2)
+MOMENT = datetime.datetime(2024, 6, 1, 2, tzinfo=datetime.UTC)
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
 
 

@@ -1,5 +1,6 @@
 """The Prometheus text file: its values, read back; what is kept of other runs."""
 
+import dataclasses
 import datetime
 import stat
 import time
@@ -13,7 +14,7 @@ from pipelines.run import Outcome, RunContext
 from transforms.counts import Count, collect
 
 STARTED = datetime.datetime(2024, 6, 1, 2)
-STARTED_S = 1717207200.0  # date -u -d 2024-06-01T02:00 +%s
+ENDED_S, DAY_S = 1717207380.0, 86400  # date -u -d 2024-06-01T02:03 +%s
 OWN = {"warehouse": "/srv/w"}
 
 
@@ -26,7 +27,8 @@ def tell(path, end, *, verb="nightly", days=0, run_id="r1", warehouse="/srv/w"):
     """Writes the end of a run that has just started; its values by (name, label values)."""
     started = STARTED + datetime.timedelta(days=days)
     context = RunContext(verb, started.date(), {}, run_id, started, time.monotonic())
-    MetricsFile(context, warehouse, path).end(end)
+    ended = started.replace(tzinfo=datetime.UTC) + datetime.timedelta(minutes=3)
+    MetricsFile(context, warehouse, path).end(dataclasses.replace(end, ended=ended))
     found = {}
     for family in text_string_to_metric_families(path.read_text()):
         assert family.type == "gauge"
@@ -70,24 +72,25 @@ def test_the_counts_of_a_run_are_its_gauges(path):
     assert found["last_run_model_failed", "nightly", "outbreak"] == 1
     assert found["last_run_info", "nightly", "r1"] == 1
     assert 0 <= found["last_run_duration_seconds", "nightly"] < 60
-    assert STARTED_S <= found["last_run_timestamp_seconds", "nightly"] < STARTED_S + 60
+    assert found["last_run_timestamp_seconds", "nightly"] == ENDED_S
+    assert found["last_success_timestamp_seconds", "nightly"] == ENDED_S
     assert "x.py" not in path.read_text()
 
 
 @pytest.mark.parametrize("status", ["refused", "failed", "cut short"])
 def test_the_last_success_outlives_runs_that_fail(path, status):
-    first = tell(path, RunEnd(outcome(), "published"))
+    tell(path, RunEnd(outcome(), "published"))
     for day in (1, 2):
         found = tell(path, RunEnd(outcome(), status), days=day, run_id="r2")
     key = ("last_success_timestamp_seconds", "nightly")
-    assert found[key] == first[key]
-    assert found["last_run_timestamp_seconds", "nightly"] >= STARTED_S + 2 * 86400
+    assert found[key] == ENDED_S
+    assert found["last_run_timestamp_seconds", "nightly"] == ENDED_S + 2 * DAY_S
     status_now = {s: found["last_run_status", *sorted(["nightly", s])] for s in STATUSES}
     assert status_now == {s: float(s == status) for s in STATUSES}
     assert ("last_run_info", "nightly", "r1") not in found
     assert ("last_run_added_rows", "events", "nightly") not in found  # nothing was published
     again = tell(path, RunEnd(Outcome(), "published"), days=3)
-    assert again[key] >= STARTED_S + 3 * 86400
+    assert again[key] == ENDED_S + 3 * DAY_S
 
 
 def test_a_first_run_that_fails_has_no_success(path):
