@@ -2,13 +2,16 @@
 
 import dataclasses
 import datetime
+import re
 import stat
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from pipelines.metrics_file import STATUSES, MetricsFile
+from pipelines.metrics_file import GAUGES, STATUSES, MetricsFile
 from pipelines.notices import RunEnd
 from pipelines.run import Outcome, RunContext
 from transforms.counts import Count, collect
@@ -118,3 +121,11 @@ def test_the_file_is_for_others_to_read_and_alone(path):
 def test_a_damaged_file_is_made_anew(path):
     path.write_bytes(b"nightrounds{\xff nonsense")
     assert tell(path, RunEnd(Outcome(), "published"))["last_run_status", "nightly", "published"]
+
+
+def test_the_alerts_of_the_manual_name_gauges_that_there_are():
+    manual = Path("docs/OPERATING.md").read_text()
+    (rules,) = re.findall(r"```yaml\n(.*?)```", manual, re.DOTALL)
+    (group,) = yaml.safe_load(rules)["groups"]
+    named = {re.search(r"nightrounds_\w+", rule["expr"])[0] for rule in group["rules"]}
+    assert named <= set(re.findall(r"nightrounds_(?:last)\w+", manual)) == set(GAUGES)
