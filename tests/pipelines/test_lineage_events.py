@@ -3,6 +3,7 @@
 import datetime
 import http.server
 import json
+import logging
 import os
 import threading
 import uuid
@@ -178,7 +179,7 @@ def test_a_backend_gets_the_events(monkeypatch, ingest):
     assert got == [("/api/v1/lineage", "START"), ("/api/v1/lineage", "COMPLETE")]
 
 
-def test_a_dead_backend_costs_a_line_and_not_the_run(monkeypatch, ingest, capfd):
+def test_a_dead_backend_costs_a_line_and_not_the_run(monkeypatch, ingest, capfd, caplog):
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "http")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__URL", "http://user:secret@127.0.0.1:9")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__RETRY", '{"total": 1, "connect": 1}')
@@ -186,6 +187,7 @@ def test_a_dead_backend_costs_a_line_and_not_the_run(monkeypatch, ingest, capfd)
     told = capfd.readouterr()
     warning = "warning: lineage not written (ConnectionError); the run goes on"
     assert told.err.splitlines() == [warning, warning]  # of its start and of its end
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert "published" in told.out
 
 
