@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
+from pipelines.notices import Listener, listeners, noticed
 from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 Arguments = argparse.Namespace
 _PATHS = {
     *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
-    *("id_key_file", "splits", "warehouse", "output", "folder"),
+    *("id_key_file", "splits", "warehouse", "output", "folder", "metrics_file", "lineage_file"),
 }
 
 
@@ -91,16 +92,20 @@ def _execute(
 ) -> Outcome:
     limit = getattr(arguments, "max_quarantined", DEFAULT_MAX_QUARANTINED)
     notes = progress_notes(warehouse, context)
-    with Progress(enabled=not arguments.quiet) as progress:
+    told = _listeners(arguments, context, warehouse)
+    show = print_outcome(context, as_json=arguments.json)
+    with Progress(enabled=not arguments.quiet) as progress, noticed(told, show) as report:
         progress.watch(
             lambda: [
                 StageState(stage, done, found, "bytes")
                 for stage, (done, found) in notes.totals().items()
             ]
         )
-        return execute(
-            context, warehouse, work, print_outcome(context, as_json=arguments.json), limit
-        )
+        return execute(context, warehouse, work, report, limit)
+
+
+def _listeners(arguments: Arguments, context: RunContext, warehouse: Warehouse) -> list[Listener]:
+    return listeners(context, warehouse, arguments.metrics_file, arguments.lineage_file)
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -199,9 +204,12 @@ def _commit(arguments: Arguments, _beam: Sequence[str]) -> None:
     from pipelines.run import publish
 
     found = find_finished(open_warehouse(arguments.warehouse), arguments.run)
-    check_outcome(found.outcome, found.max_quarantined)
-    publish(found.context, found.warehouse, found.outcome, "published")
-    print_outcome(found.context, as_json=arguments.json)(found.outcome, "published")
+    show = print_outcome(found.context, as_json=arguments.json)
+    told = _listeners(arguments, found.context, found.warehouse)
+    with noticed(told, show) as report:  # the launcher that died told nobody how it ended
+        check_outcome(found.outcome, found.max_quarantined)
+        publish(found.context, found.warehouse, found.outcome, "published")
+        report(found.outcome, "published")
     raise_failed(found.outcome)
 
 
