@@ -79,10 +79,12 @@ start() { # as inside, with the stage's ENTRYPOINT and CMD
       (inside "$@") & local pid=$!
       for _ in $(seq 120); do
         if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then break; fi
-        kill -0 $pid && sleep 1
+        kill -0 $pid
+        sleep 1
       done
       (exec 3<> "/dev/tcp/127.0.0.1/$port") && echo "the worker pool listens at $port"
-      kill $pid && wait $pid || true ;;
+      kill -KILL $pid # unshare waits through a mere TERM; its end is that of what it started
+      wait $pid || echo "the worker pool was ended" ;;
   esac
 }
 
