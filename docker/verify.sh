@@ -29,14 +29,14 @@ begin() { # STAGE BASE: files are shared with the base until a step replaces the
   cp --archive --link "$roots/${2:-clean}" "$roots/$1"
 }
 
-inside() { # STAGE USER WORKDIR NAME=VALUE… -- WORD…; ends with all of its processes
+inside() { # STAGE USER WORKDIR NAME=VALUE… -- WORD…
   local root=$roots/$1 user=$2 folder=$3 environment=()
   shift 3
   while [ "$1" != -- ]; do environment+=("$1"); shift; done
   shift
   local home
   home=$(awk -F: -v user="${user%%:*}" '$1 == user || $3 == user {print $6}' "$root/etc/passwd")
-  exec unshare --mount --pid --fork --kill-child sh -c 'mount -t proc proc "$1/proc" && shift && exec "$@"' sh "$root" \
+  exec unshare --mount --pid --fork sh -c 'mount -t proc proc "$1/proc" && shift && exec "$@"' sh "$root" \
     chroot --userspec="${user/root/0:0}" "$root" env --ignore-environment HOME="$home" "${environment[@]}" \
     sh -c 'cd "$0" && exec "$@"' "$folder" "$@"
 }
@@ -83,7 +83,8 @@ start() { # as inside, with the stage's ENTRYPOINT and CMD
         sleep 1
       done
       (exec 3<> "/dev/tcp/127.0.0.1/$port") && echo "the worker pool listens at $port"
-      kill -KILL $pid # unshare waits through a mere TERM; its end is that of what it started
+      # The first process of a namespace gets no TERM that it does not handle; all others end with it.
+      kill -KILL "$(cat /proc/$pid/task/$pid/children)"
       wait $pid || echo "the worker pool was ended" ;;
   esac
 }
