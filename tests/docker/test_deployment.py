@@ -4,6 +4,8 @@ import importlib.util
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 from xml.etree import ElementTree
@@ -17,9 +19,11 @@ from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationC
 
 from bench.dockerfile import read_stages, script
 from pipelines.cli import build_parser
+from pipelines.commit import find_finished
 from pipelines.ingest import Inputs, ingest
 from pipelines.run import new_run
 from pipelines.runner import pipeline_options
+from transforms.errors import RunFailed
 from transforms.keys import Keys
 from transforms.warehouse import open_warehouse
 
@@ -272,3 +276,52 @@ def test_the_graph_of_a_dataflow_job_is_built_without_the_service(tmp_path):
         for e in graph.components.environments.values()
     }
     assert images == {GIVEN["sdk_container_image"]}
+
+
+_LAUNCH = """
+import runpy, sys
+from pathlib import Path
+from unittest import mock
+from apache_beam.options.pipeline_options import GoogleCloudOptions
+from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient as Client
+from google.cloud import secretmanager
+
+def stage(self, folder, name, stream, *_):
+    if not folder.startswith("gs://"):
+        Path(folder, name).write_bytes(stream.read())
+
+secrets = mock.Mock()
+secrets().access_secret_version().payload.data = b"0123456789abcdef"
+with (
+    mock.patch.object(secretmanager, "SecretManagerServiceClient", secrets),
+    mock.patch.object(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled"),
+    mock.patch.object(Client, "stage_file", stage),
+):
+    runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def test_the_launcher_of_the_template_writes_the_graph_and_leaves_a_run_to_be_committed(tmp_path):
+    (tmp_path / "a.ndjson").write_text('{"resourceType": "Patient", "id": "p"}\n')
+    given = {
+        "warehouse": tmp_path / "warehouse",
+        "id_key_secret": GIVEN["id_key_secret"],
+        "fhir": tmp_path / "a.ndjson",
+        "sdk_container_image": GIVEN["sdk_container_image"],
+        "runner": "DataflowRunner",
+        "project": "project",
+        "region": "europe-west1",
+        "temp_location": "gs://bucket/temporary",
+        "job_name": "ingest",
+        "template_location": tmp_path / "job_object",
+    }
+    command = [sys.executable, "-c", _LAUNCH, str(DOCKER / "dataflow/launch.py"), "--no_auth"]
+    command += ["--sdk_location=container", *(f"--{k}={v}" for k, v in given.items())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "job_object").read_text())["name"] == "ingest"
+    warehouse = open_warehouse(str(tmp_path / "warehouse"))
+    assert warehouse.files("events") == []
+    (run,) = [p.name for p in (tmp_path / "warehouse/staging").iterdir()]
+    with pytest.raises(RunFailed, match=f"{run} is not finished: wait until its job has ended"):
+        find_finished(warehouse, run)
