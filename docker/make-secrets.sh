@@ -19,9 +19,5 @@ cat > catalog.yaml <<END
 catalog:
   nightrounds:
     uri: postgresql+pg8000://nightrounds:$(cat postgres_password)@postgres/nightrounds
-    s3.endpoint: http://minio:9000
-    s3.region: us-east-1
-    s3.access-key-id: $(cat minio_user)
-    s3.secret-access-key: $(cat minio_password)
 END
 chmod 0444 ./*

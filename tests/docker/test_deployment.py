@@ -170,8 +170,8 @@ def test_the_nightly_commands_parse(command):
     options = build_parser().parse_args(command[:cut])
     assert (options.verb, options.fhir, options.dicom) == (
         "nightly",
-        ["/data/fhir"],
-        ["/data/dicom"],
+        ["s3://export/fhir"],
+        ["s3://export/dicom"],
     )
     beam = pipeline_options(1, command[cut + 1 :]).get_all_options(drop_default=True)
     port = (
