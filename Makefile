@@ -33,6 +33,11 @@ torture: install
 	  'tests.torture.kill_ingest torture/ingest --points $(HALF)' \
 	  | sed 's:@:$(BIN)/python -m:' | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
 
+# One training in two and in four processes, one of them killed.
+.PHONY: distributed
+distributed: install
+	NIGHTROUNDS_TRAINING_WORKERS='2 4' $(BIN)/python -m pytest -q tests/pipelines/test_distributed.py
+
 # A released Flink, and Beam's job server for it: what the tests on a cluster need beside Java and Maven.
 FLINK := build/flink
 FLINK_VERSION := 1.19.3

@@ -57,6 +57,21 @@ def _size(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1000, 64M or 2G") from None
 
 
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder")
+    return path
+
+
+def _prom_file(text: str) -> Path:
+    if not text.endswith(".prom"):
+        raise argparse.ArgumentTypeError(f"{text}: the node exporter reads only files *.prom")
+    return _new_file(text)
+
+
 def _limits() -> argparse.ArgumentParser:
     """One option for each limit of what is read."""
     parser = argparse.ArgumentParser(add_help=False)
@@ -84,6 +99,20 @@ def build_parser() -> argparse.ArgumentParser:
     running.add_argument("--json", action="store_true", help="print one summary object at the end")
     running.add_argument("--workers", type=_positive, default=1, metavar="N")
     running.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    telling = argparse.ArgumentParser(add_help=False)
+    telling.add_argument(
+        "--metrics-file",
+        type=_prom_file,
+        metavar="F.prom",
+        help="of the node exporter's textfile collector: written when the run ends",
+    )
+    telling.add_argument(
+        "--lineage-file",
+        type=_new_file,
+        metavar="F",
+        help="OpenLineage events are added to it (else: as the library is configured)",
+    )
+    recorded = [warehouse, running, telling]
     reading = argparse.ArgumentParser(add_help=False)
     reading.add_argument("--fhir", nargs="+", action="extend", default=[], metavar="P")
     reading.add_argument("--dicom", nargs="+", action="extend", default=[], metavar="P")
@@ -142,10 +171,10 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
     limits = _limits()
     verbs.add_parser(
-        "ingest", parents=[warehouse, running, reading, limits], help="FHIR and DICOM -> warehouse"
+        "ingest", parents=[*recorded, reading, limits], help="FHIR and DICOM -> warehouse"
     )
     train = verbs.add_parser(
-        "train", parents=[models, warehouse, running, as_of, splits], help="train models"
+        "train", parents=[models, *recorded, as_of, splits], help="train models"
     )
     train.add_argument(
         "--set",
@@ -157,7 +186,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     evaluate = verbs.add_parser(
         "evaluate",
-        parents=[models, warehouse, running, as_of, splits],
+        parents=[models, *recorded, as_of, splits],
         help="measure champions on held-out rows",
     )
     evaluate.add_argument(
@@ -168,14 +197,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="one model's held-out predictions beside the truth, Parquet",
     )
     score = verbs.add_parser(
-        "score", parents=[models, warehouse, running, as_of, since], help="write predictions"
+        "score", parents=[models, *recorded, as_of, since], help="write predictions"
     )
     score.add_argument(
         "--examples", nargs="+", default=[], metavar="P", help="ready examples in Parquet"
     )
     nightly = verbs.add_parser(
         "nightly",
-        parents=[warehouse, running, reading, as_of, since, limits],
+        parents=[*recorded, reading, as_of, since, limits],
         help="ingest, score every champion, report",
     )
     nightly.add_argument("-o", "--output", type=Path, metavar="FILE", help="of the report")
@@ -188,7 +217,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commit = verbs.add_parser(
         "commit",
-        parents=[warehouse],
+        parents=[warehouse, telling],
         help="publish a run that is finished and whose launcher died",
     )
     commit.add_argument("run", metavar="RUN_ID")
@@ -209,7 +238,7 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("--format", choices=["table", "csv", "json"], default="table")
     replay = actions.add_parser(
         "replay",
-        parents=[warehouse, running, limits],
+        parents=[*recorded, limits],
         help="read the sources of refused inputs again",
     )
     replay.add_argument("--id-key-file", type=Path, metavar="F", help="or NIGHTROUNDS_ID_KEY")

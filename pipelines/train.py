@@ -111,6 +111,9 @@ def train(
         return None
     described = _describe(definition, config, prepared, as_of, kind, splits)
     calibration = _calibrate(definition, config, f"{work}/{WORKER_0}", kind, prepared)
+    if kind == KERAS:
+        members = getattr(config, "members", 1)
+        described["tuning_losses"] = keras_training.losses(work, members)
     described["calibration"] = dataclasses.asdict(calibration)
     clock.lap("calibrate")
     _write_json(f"{work}/{WORKER_0}/{registry.MODEL}", described)

@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
+from pipelines.notices import Listener, listeners, noticed
 from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
@@ -21,7 +22,6 @@ from pipelines.runner import pipeline_options
 from transforms.errors import Refused, RunFailed, UsageError
 from transforms.fhir.validation import Validation
 from transforms.file_systems import FileSystems
-from transforms.find_files import absolute
 from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.limits import Limits
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Arguments = argparse.Namespace
 _PATHS = {
     *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
-    *("id_key_file", "splits", "warehouse", "output", "folder"),
+    *("id_key_file", "splits", "warehouse", "output", "folder", "metrics_file", "lineage_file"),
 }
 
 
@@ -60,11 +60,11 @@ def _parameters(arguments: Arguments) -> dict[str, object]:
 
 def _inputs(arguments: Arguments) -> Inputs:
     inputs = Inputs(
-        fhir=tuple(map(absolute, arguments.fhir)),
-        dicom=tuple(map(absolute, arguments.dicom)),
-        labels=tuple(map(absolute, arguments.labels)),
-        pairs=tuple(map(absolute, arguments.pairs)),
-        counts=tuple(map(absolute, arguments.counts)),
+        fhir=tuple(arguments.fhir),
+        dicom=tuple(arguments.dicom),
+        labels=tuple(arguments.labels),
+        pairs=tuple(arguments.pairs),
+        counts=tuple(arguments.counts),
         validation=Validation(arguments.validation),
         limits=_limits(arguments),
     )
@@ -97,16 +97,20 @@ def _execute(
 ) -> Outcome:
     limit = getattr(arguments, "max_quarantined", DEFAULT_MAX_QUARANTINED)
     notes = progress_notes(warehouse, context)
-    with Progress(enabled=not arguments.quiet) as progress:
+    told = _listeners(arguments, context, warehouse)
+    show = print_outcome(context, as_json=arguments.json)
+    with Progress(enabled=not arguments.quiet) as progress, noticed(told, show) as report:
         progress.watch(
             lambda: [
                 StageState(stage, done, found, "bytes")
                 for stage, (done, found) in notes.totals().items()
             ]
         )
-        return execute(
-            context, warehouse, work, print_outcome(context, as_json=arguments.json), limit
-        )
+        return execute(context, warehouse, work, report, limit)
+
+
+def _listeners(arguments: Arguments, context: RunContext, warehouse: Warehouse) -> list[Listener]:
+    return listeners(context, warehouse, arguments.metrics_file, arguments.lineage_file)
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -205,9 +209,12 @@ def _commit(arguments: Arguments, _beam: Sequence[str]) -> None:
     from pipelines.run import publish
 
     found = find_finished(open_warehouse(arguments.warehouse), arguments.run)
-    check_outcome(found.outcome, found.max_quarantined)
-    publish(found.context, found.warehouse, found.outcome, "published")
-    print_outcome(found.context, as_json=arguments.json)(found.outcome, "published")
+    show = print_outcome(found.context, as_json=arguments.json)
+    told = _listeners(arguments, found.context, found.warehouse)
+    with noticed(told, show) as report:  # the launcher that died told nobody how it ended
+        check_outcome(found.outcome, found.max_quarantined)
+        publish(found.context, found.warehouse, found.outcome, "published")
+        report(found.outcome, "published")
     raise_failed(found.outcome)
 
 
@@ -283,6 +290,7 @@ def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> Non
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, chosen_models
+    from pipelines.prepare import is_chief
     from pipelines.train_models import train_models
     from transforms.definition import configured
 
@@ -302,6 +310,9 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             raise Refused("there is too little data to train any model; see above")
         return found
 
+    if not is_chief():
+        train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        return  # worker 0 has the record
     raise_failed(_execute(arguments, context, warehouse, work))
 
 

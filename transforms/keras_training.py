@@ -7,17 +7,19 @@ Source: https://www.tensorflow.org/guide/distributed_training,
 https://www.tensorflow.org/tutorials/distribute/multi_worker_with_keras
 """
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from transforms.calibration import HIGH, LOW
 from transforms.definition import Definition, label_of
-from transforms.training_progress import Progress
+from transforms.errors import RunFailed
+from transforms.training_progress import Progress, kept_losses
 from transforms.training_records import read_records
 
 WORKER_0 = "built"
@@ -31,9 +33,18 @@ def strategy() -> Any:
 
     if json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster"):
         return tf.distribute.MultiWorkerMirroredStrategy()
-    if len(tf.config.list_physical_devices("GPU")) > 1:
-        return tf.distribute.MirroredStrategy()
-    return tf.distribute.get_strategy()
+    found = devices()
+    return tf.distribute.MirroredStrategy(found) if len(found) > 1 else tf.distribute.get_strategy()
+
+
+def devices() -> list[str]:
+    """The names of this process's GPUs. They give memory as it is asked for, not all at once."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    return [f"GPU:{number}" for number in range(len(gpus))]
 
 
 def fix_seeds(seed: int) -> None:
@@ -75,11 +86,31 @@ def fit(
             batch_size=config.batch_size,
             shuffle_seed=config.seed * _MOST_EPOCHS + epoch,
         )
-        told = model.fit(
-            train, validation_data=tuning, initial_epoch=epoch, epochs=epoch + 1, verbose=0
-        )
+        with _lost_workers():
+            told = model.fit(
+                train, validation_data=tuning, initial_epoch=epoch, epochs=epoch + 1, verbose=0
+            )
         progress.add(float(told.history["val_loss"][0]))
     progress.take_best()
+
+
+@contextlib.contextmanager
+def _lost_workers() -> Iterator[None]:
+    """Raises: RunFailed, when another worker of the training is gone."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        raise RunFailed(
+            "another worker of this training is gone: start all of them again with the same "
+            "arguments, and they go on after the last whole epoch"
+        ) from error
+
+
+def losses(work: str, members: int) -> list[list[float]]:
+    """The loss on the tuning split after each epoch, by member, of a training in that folder."""
+    return [list(kept_losses(f"{work}/{WORKER_0}-epochs-{number}")) for number in range(members)]
 
 
 def fit_members(

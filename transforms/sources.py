@@ -23,7 +23,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from transforms.archives import is_zip, open_member, open_zip
 from transforms.errors import InputError, RunFailed
 from transforms.file_systems import FileSystems
-from transforms.find_files import Found, match_files
+from transforms.find_files import Found, absolute, match_files
 from transforms.inflation import gunzip, inflated, is_gzip, read_whole
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.ndjson import has_ndjson_name, looks_like_ndjson
@@ -354,7 +354,7 @@ class FindUnits(beam.PTransform):
         """Matches the files within the pipeline, so that the launcher holds no listing."""
         return (
             pbegin
-            | beam.Create(self.paths)
+            | beam.Create([absolute(path) for path in self.paths])  # workers run elsewhere
             | "Match" >> beam.FlatMap(_match_some)
             # Paths may overlap; a file that two of them name is read once.
             | "KeyByPath" >> beam.Map(lambda file: (file.uri, file))

@@ -22,11 +22,26 @@ _STATE = "state.json"
 
 @dataclasses.dataclass(frozen=True)
 class _State:
-    """After `epochs` whole ones; the best was epoch `best_epoch`, with the loss `best`."""
+    """After `losses` of whole epochs; the best was epoch `best_epoch`, with the loss `best`."""
 
-    epochs: int = 0
+    losses: tuple[float, ...] = ()
     best_epoch: int = -1
     best: float = math.inf
+
+    @property
+    def epochs(self) -> int:
+        """How many are done."""
+        return len(self.losses)
+
+
+def _read(folder: Path) -> _State:
+    found = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    return _State(**{**found, "losses": tuple(found["losses"])})
+
+
+def kept_losses(folder: str) -> tuple[float, ...]:
+    """The loss on the tuning split after each epoch, of a training that kept them there."""
+    return _read(Path(folder)).losses
 
 
 class Progress:
@@ -50,7 +65,7 @@ class Progress:
         self._state, self._best = _State(), model.get_weights()
         kept = Path(read_from)
         if (kept / _STATE).exists():
-            self._state = _State(**json.loads((kept / _STATE).read_text(encoding="utf-8")))
+            self._state = _read(kept)
             self._checkpoint.read(
                 _checkpoint_path(kept, self._state)
             ).assert_existing_objects_matched()
@@ -71,11 +86,12 @@ class Progress:
         """One more epoch is done, with this loss on the tuning split."""
         old = self._state
         if old.epochs == 0 or loss + self._min_delta < old.best:
-            new = _State(old.epochs + 1, old.epochs, loss if math.isfinite(loss) else math.inf)
+            best = loss if math.isfinite(loss) else math.inf
+            new = _State((*old.losses, loss), old.epochs, best)
             self._best = self._model.get_weights()
             np.savez(_best_path(self._folder, new), *self._best)
         else:
-            new = dataclasses.replace(old, epochs=old.epochs + 1)
+            new = dataclasses.replace(old, losses=(*old.losses, loss))
         self._checkpoint.write(_checkpoint_path(self._folder, new))
         write_whole(f"{self._folder}/{_STATE}", json.dumps(dataclasses.asdict(new)))
         self._state = new

@@ -32,4 +32,9 @@ def read_records(
     data = tf.data.TFRecordDataset(sorted(files))
     if shuffle_seed is not None:
         data = data.shuffle(_SHUFFLE_ROWS, seed=shuffle_seed)
-    return data.batch(batch_size).map(parse, num_parallel_calls=2).prefetch(2)
+    data = data.batch(batch_size).map(parse, num_parallel_calls=2).prefetch(2)
+    # Several workers take turns within each batch, so that a batch is what one process would see.
+    # By file, the smaller shards would weigh more, and an epoch have the steps of the largest.
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return data.with_options(options)

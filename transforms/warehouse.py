@@ -77,6 +77,11 @@ class Warehouse:
     def __post_init__(self) -> None:
         self.base.update({name: self._snapshot_id(name) for name in TABLES})
 
+    @property
+    def url(self) -> str:
+        """The folder as a URL: of a local one `file:///…`."""
+        return _url(self.folder)
+
     def seen_by(self, run_id: str, began: Mapping[str, int]) -> "Warehouse":
         """The tables as a run made and saw them: what it published, else what it `began` from."""
         base: dict[str, int | None] = {}

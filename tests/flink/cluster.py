@@ -26,6 +26,7 @@ TASK_MANAGERS = 2
 SLOTS = 2
 _LOOPBACK = "127.0.0.1"
 _START_S = 120.0
+_ANSWER_S = 60.0  # on a machine that does much else
 # Flink 1.19 reads fields of these packages by reflection; Java 17 has to be told so.
 _OPENED = (
     *("lang", "lang.reflect", "net", "io", "nio", "text", "time", "util"),
@@ -148,7 +149,7 @@ class Cluster:
     def ask(self, path: str) -> dict[str, int]:
         """A question to Flink's REST service."""
         url = f"http://{_LOOPBACK}:{self._ports['rest']}/{path}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:
             found: dict[str, int] = json.load(answer)
         return found
 

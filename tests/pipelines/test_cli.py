@@ -180,7 +180,7 @@ def test_limits_are_options_and_a_replay_with_a_higher_one_brings_the_input_in(
     assert summary(capsys)["stages"][0]["written"] == 1
     main(listing)
     assert json.loads(capsys.readouterr().out) == []
-    query = ["query", "SELECT parameters FROM runs WHERE stage='read_fhir' ORDER BY run_id"]
+    query = ["query", "SELECT parameters FROM runs WHERE stage='read_fhir' ORDER BY started"]
     main([*query, "--format", "json", *reading[2:]])
     found = [json.loads(row["parameters"]) for row in json.loads(capsys.readouterr().out)]
     assert [parameters["max_resource_bytes"] for parameters in found] == [2048, 1 << 20]

@@ -1,5 +1,7 @@
 """A run whose launcher died when its work was done is published by `commit`."""
 
+import json
+
 import pytest
 
 import model_defs
@@ -56,8 +58,8 @@ def die(site, verb, *arguments):
     return folder.name
 
 
-def commit(site, run):
-    return main(["commit", run, "--warehouse", str(site / "died")])
+def commit(site, run, *more):
+    return main(["commit", run, "--warehouse", str(site / "died"), *more])
 
 
 def state(site, name):
@@ -93,6 +95,18 @@ def test_a_run_that_is_not_finished_is_not_published(site, capsys):
     assert commit(site, "other") == 2
     assert f"these do: {run}" in capsys.readouterr().err
     assert state(site, "died") == before
+
+
+def test_metrics_and_lineage_tell_of_it_as_of_the_run(site):
+    run = die(site, "ingest")
+    prom, events = site / "n.prom", site / "lineage.ndjson"
+    assert commit(site, run, "--metrics-file", str(prom), "--lineage-file", str(events)) == 0
+    assert f'nightrounds_last_run_info{{run_id="{run}",verb="ingest"' in prom.read_text()
+    end = json.loads(events.read_text().splitlines()[-1])
+    assert (end["eventType"], end["job"]["name"]) == ("COMPLETE", "nightrounds.ingest")
+    assert {"key": "run_id", "source": "NIGHTROUNDS", "value": run} in end["run"]["facets"]["tags"][
+        "tags"
+    ]
 
 
 def test_what_another_run_changed_since_is_not_overwritten(site, capsys):

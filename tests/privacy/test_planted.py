@@ -70,17 +70,19 @@ def night(tmp_path_factory) -> Night:
     root = tmp_path_factory.mktemp("planted")
     planter = Planter()
     inputs = _write_inputs(root, planter)
-    (root / "tmp").mkdir()
+    for name in ("tmp", "told"):
+        (root / name).mkdir()
     (root / "id.key").write_text(KEY)
     (root / "id.key").chmod(0o600)
     at, as_of = ["--warehouse", "w"], ["--as-of", "2024-12-31"]
+    told = ["--metrics-file", "told/n.prom", "--lineage-file", "told/lineage.ndjson", "--json"]
     done = _nightrounds(
         root,
-        ["ingest", *at, *inputs, "--buckets", "2", "--id-key-file", "id.key", "--json"],
-        ["train", *MODELS, *at, *as_of, "--json"],
-        ["evaluate", *MODELS, *at, *as_of, "--json"],
-        ["score", *MODELS, *at, *as_of, "--json"],
-        ["nightly", *at, *inputs, *as_of, "--id-key-file", "id.key", "--json"],
+        ["ingest", *at, *inputs, "--buckets", "2", "--id-key-file", "id.key", *told],
+        ["train", *MODELS, *at, *as_of, *told],
+        ["evaluate", *MODELS, *at, *as_of, *told],
+        ["score", *MODELS, *at, *as_of, *told],
+        ["nightly", *at, *inputs, *as_of, "--id-key-file", "id.key", *told],
         ["query", *at, "SELECT * FROM predictions"],
         ["report", *at, "-o", "report/morning.html"],
         ["export-meds", *at, "meds"],
@@ -334,8 +336,8 @@ def test_nothing_else_that_a_night_leaves_holds_a_planted_value(night):
         for text in TEXT.findall(whole)
     }
     found = defaultdict(set)
-    own = {night.warehouse: "w", night.root / "meds": "meds", night.root / "report": "report"}
-    for folder in (*own, night.root / "tmp"):
+    beside = [night.root / name for name in ("meds", "report", "told", "tmp")]
+    for folder in (night.warehouse, *beside):
         for path in folder.rglob("*"):
             inside = path.relative_to(folder).parts
             if not path.is_file() or (folder == night.warehouse and inside[0] == "restricted"):
@@ -348,6 +350,8 @@ def test_nothing_else_that_a_night_leaves_holds_a_planted_value(night):
                     found[str(path.relative_to(night.root))].add(value.decode())
     assert not found
     assert any((night.warehouse / "models").rglob("*"))
+    assert (night.root / "told" / "n.prom").stat().st_size > 1000
+    assert (night.root / "told" / "lineage.ndjson").read_text().count("\n") == 10
 
 
 def test_what_was_said_holds_no_planted_value_and_no_key(night):

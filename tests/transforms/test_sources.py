@@ -5,15 +5,19 @@ import gzip
 import io
 import zipfile
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.runner import pipeline_options
 from transforms import sources
-from transforms.errors import UsageError
+from transforms.errors import RunFailed, UsageError
 from transforms.find_files import check_inputs, match_files
 from transforms.limits import DEFAULT_LIMITS
 from transforms.ndjson import whole_lines
+from transforms.progress_notes import ProgressNotes
 from transforms.sources import Unit, parts, read_range, split_units
 
 
@@ -29,6 +33,27 @@ def units_of(path, *, ranges=True):
         for file in match_files(str(path))
         for unit in split_units(file, ranges=ranges, limits=DEFAULT_LIMITS)
     ]
+
+
+def find(paths, expected, between):
+    """What FindUnits finds; `between` happens after the launcher has built the pipeline."""
+    pipeline = beam.Pipeline(options=pipeline_options())
+    units = pipeline | sources.FindUnits("s", paths, False, DEFAULT_LIMITS, ProgressNotes(""))
+    assert_that(units | beam.Map(lambda unit: unit.uri), equal_to(expected))
+    between()
+    pipeline.run().wait_until_finish()
+
+
+def test_a_relative_path_is_the_launchers_and_not_the_workers(tmp_path, monkeypatch):
+    (tmp_path / "a.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    find(("a.json",), [str(tmp_path / "a.json")], lambda: monkeypatch.chdir("/"))
+
+
+def test_a_worker_that_sees_no_file_fails_the_run(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(RunFailed, match="a worker sees no file where the launcher sees some"):
+        find((str(tmp_path / "a.json"),), [], (tmp_path / "a.json").unlink)
 
 
 def test_a_folder_stands_for_all_files_below_it(tmp_path):
