@@ -69,8 +69,17 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
+	$(BIN)/check-jsonschema --quiet --schemafile docker/dataflow/metadata.schema.json docker/dataflow/metadata.json
+	$(BIN)/kubernetes-validate --quiet --strict --kubernetes-version 1.33.0 docker/kubernetes/nightly-cronjob.yaml
+	@if command -v hadolint; then hadolint docker/Dockerfile; else echo "hadolint: skipped, not on the path"; fi
 	$(BIN)/python -m bench.dependencies licences
 	$(BIN)/python -m bench.dependencies audit
+
+# The Dockerfile's own steps without a container engine: root, debootstrap, some minutes.
+.PHONY: docker-verify
+docker-verify: install
+	mkdir -p build && rm -rf build/docker && PYTHON=$(BIN)/python docker/verify.sh build/docker
 
 format: install
 	$(BIN)/ruff format .

@@ -39,15 +39,20 @@ setup(
     ],
     extras_require={
         "dev": [
+            "check-jsonschema>=0.39,<0.40",
             "hypothesis>=6.170,<7",
+            "kubernetes-validate>=1.37,<2",
             "mypy>=2.4,<3",
             "pip-audit>=2.10,<3",
             "pytest>=9.2,<10",
             "pytest-xdist>=3.8,<4",
             "ruff>=0.17,<0.18",
             "scikit-learn>=1.9,<2",
+            "types-PyYAML>=6.0.12,<7",
         ],
         "fuzz": ["atheris>=3,<4"],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "s3": ["boto3>=1.44,<2"],
     },
     entry_points={"console_scripts": ["nightrounds = pipelines.cli:main"]},
 )

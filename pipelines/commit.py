@@ -9,8 +9,6 @@ import datetime
 import json
 import time
 
-from apache_beam.io.filesystems import FileSystems
-
 from pipelines.nightly import scored
 from pipelines.run import (
     BEGUN,
@@ -23,6 +21,7 @@ from pipelines.run import (
 )
 from pipelines.score import read_scores
 from transforms.errors import RunFailed, UsageError
+from transforms.file_systems import FileSystems
 from transforms.warehouse import Warehouse
 
 _READS, _SCORES = {"ingest", "quarantine", "nightly"}, {"score", "nightly"}

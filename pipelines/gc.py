@@ -4,9 +4,8 @@ import datetime
 import shutil
 from pathlib import Path
 
-from apache_beam.io.filesystems import FileSystems
-
 from transforms.errors import Refused
+from transforms.file_systems import FileSystems
 from transforms.schemas import TABLES
 from transforms.warehouse import Warehouse
 

@@ -3,9 +3,9 @@
 import os.path
 
 import polars as pl
-from apache_beam.io.filesystems import FileSystems
 
 from pipelines.ingest import Inputs
+from transforms.file_systems import FileSystems
 from transforms.parquet import read_files
 from transforms.schemas import TABLES
 from transforms.warehouse import Warehouse

@@ -15,10 +15,10 @@ from typing import Any
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.counts import Count, StageCounts, collect
 from transforms.errors import Refused
+from transforms.file_systems import FileSystems
 from transforms.local_files import make_folder, write_whole
 from transforms.parquet import read_files, write_file
 from transforms.progress_notes import ProgressNotes

@@ -10,7 +10,6 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -21,6 +20,7 @@ from transforms.counts import Count, StageCounts
 from transforms.definition import Definition, label_of, optional
 from transforms.errors import Refused
 from transforms.examples import check_example_files, example_schema
+from transforms.file_systems import FileSystems
 from transforms.inference import Inferred, ScoreBatches, Scoring, feature_types, utc_without_zone
 from transforms.make_examples import Buckets, ExamplesToScore, ReadyExamples
 from transforms.manifest import WriteManifest, read_manifest

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from apache_beam.options.pipeline_options import PipelineOptions
+
 import model_defs
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import Inputs, ingest
@@ -19,6 +21,7 @@ from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_
 from pipelines.runner import pipeline_options
 from transforms.errors import Refused, RunFailed, UsageError
 from transforms.fhir.validation import Validation
+from transforms.file_systems import FileSystems
 from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.limits import Limits
@@ -40,6 +43,8 @@ _PATHS = {
 
 def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     """Runs the verb. Raises: NightroundsError, whose class decides the exit status."""
+    # A warehouse is opened before there is a pipeline, with the same options.
+    FileSystems.set_options(PipelineOptions(list(beam_arguments)))
     verb: Callable[[Arguments, Sequence[str]], None] = _VERBS[arguments.verb]
     verb(arguments, beam_arguments)
 

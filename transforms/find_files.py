@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
-
 from transforms.errors import UsageError
+from transforms.file_systems import FileSystems
 
 LINK_OUT = "symbolic link out of the folder"
 LINK_TO_FOLDER = "symbolic link to a folder that is read anyway"

@@ -1,9 +1,9 @@
 """One key for one warehouse: under another key every patient would be a new one."""
 
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.errors import UsageError
+from transforms.file_systems import FileSystems
 from transforms.keys import Keys
 from transforms.sources import open_binary
 from transforms.warehouse import Warehouse

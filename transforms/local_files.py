@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from apache_beam.io.filesystems import FileSystems
-
 from transforms.errors import RunFailed
+from transforms.file_systems import FileSystems
 
 LOCK_TIMEOUT_S = 600.0
 

@@ -10,7 +10,6 @@ import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.bucket_tables import BucketFiles, Tables, from_ipc, read_tables, to_ipc
 from transforms.definition import Definition, label_of, model_name, optional
@@ -27,6 +26,7 @@ from transforms.examples import (
     read_examples,
     with_optional,
 )
+from transforms.file_systems import FileSystems
 from transforms.model_faults import set_aside
 from transforms.pixel_files import DicomPixels
 from transforms.sources import open_binary

@@ -6,7 +6,8 @@ import os
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
+
+from transforms.file_systems import FileSystems
 
 Entry = list[Any]
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.errors import Refused, UsageError
+from transforms.file_systems import FileSystems
 from transforms.sources import open_binary
 
 MANIFEST = "MANIFEST.json"

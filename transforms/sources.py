@@ -19,10 +19,10 @@ from typing import BinaryIO, NamedTuple
 import apache_beam as beam
 import xxhash
 from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.archives import is_zip, open_member, open_zip
 from transforms.errors import InputError, RunFailed
+from transforms.file_systems import FileSystems
 from transforms.find_files import Found, absolute, match_files
 from transforms.inflation import gunzip, inflated, is_gzip, read_whole
 from transforms.limits import DEFAULT_LIMITS, Limits

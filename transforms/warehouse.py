@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
@@ -29,6 +28,7 @@ from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from transforms.errors import CutShort, RunFailed, UsageError
+from transforms.file_systems import FileSystems
 from transforms.local_files import lock, write_whole
 from transforms.schemas import TABLES, Table
 

@@ -11,9 +11,9 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.batches import in_global_window
+from transforms.file_systems import FileSystems
 from transforms.inference import Inferred, Scoring, make_rows
 from transforms.model_faults import failed, reason_of
 
