@@ -59,7 +59,7 @@ def find_finished(warehouse: Warehouse, run_id: str) -> Finished:
         started=datetime.datetime.fromisoformat(begun["started"]),
         clock_s=time.monotonic(),
     )
-    limit = float(parameters.get("max_quarantined", begun["max_quarantined"]))
+    limit = float(begun["max_quarantined"])
     seen = warehouse.based_on(begun["base"])
     outcome = Outcome()
     if verb in _READS:

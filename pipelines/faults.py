@@ -6,9 +6,9 @@ import re
 
 # How a worker's error arrives at the launcher: its traceback as text, the error's line last.
 _IN_WORKER = re.compile(r"(?:OSError|PermissionError|FileNotFoundError): \[Errno (\d+)\]")
-# Of the medium or the rights on it; any other number is not known to be the machine's fault.
 _OWN = re.compile(r"transforms\.errors\.RunFailed: (.+?)(?: \[while running .*)?$", re.MULTILINE)
 _REMOTE = re.compile(r"Pipeline \S+ failed in state (\w+)")
+# Of the medium or the rights on it; any other number is not known to be the machine's fault.
 _OF_WORKERS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
 

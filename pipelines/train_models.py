@@ -12,7 +12,7 @@ from pipelines.nightly import models_folder
 from pipelines.run import Outcome
 from pipelines.train import train
 from transforms.counts import StageCounts
-from transforms.errors import Refused, TooLittleData
+from transforms.errors import Refused, RunFailed, TooLittleData
 from transforms.make_examples import Buckets
 from transforms.model_faults import reason_of
 from transforms.splits import GivenSplits
@@ -36,7 +36,7 @@ def train_models(
     of. Without `promote` the versions that passed the gate are no champions yet.
 
     Raises: TooLittleData, or what the model raises, without `skip`; Refused, when a file of a
-    champion was changed.
+    champion was changed; RunFailed, when another worker of the training is gone.
     """
     outcome, folder = Outcome(), models_folder(warehouse)
     for name, config in configs.items():
@@ -51,7 +51,7 @@ def train_models(
             sys.stderr.write(f"not trained: {error}\n")
             outcome.models[name] = {"refused": str(error)}
             continue
-        except Refused:
+        except (Refused, RunFailed):  # no fault of the model: the next would not fare better
             raise
         except Exception as error:  # a model may fail in any way
             if not skip:

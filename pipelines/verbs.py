@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -30,9 +29,6 @@ from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
 from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
-
-if TYPE_CHECKING:
-    pass
 
 Arguments = argparse.Namespace
 _PATHS = {

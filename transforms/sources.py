@@ -327,14 +327,15 @@ def _match_some(path: str) -> Iterator[Found]:
 
     The launcher saw one, so without this a cluster whose workers lack the folder reads nothing.
     """
-    number = 0
-    for number, file in enumerate(match_files(path), 1):  # noqa: B007 - counted
-        yield file
-    if not number:
+    found = match_files(path)
+    first = next(found, None)
+    if first is None:
         raise RunFailed(
             "a worker sees no file where the launcher sees some: inputs must lie where all "
             "workers can read them; nothing was published"
         )
+    yield first
+    yield from found
 
 
 @dataclasses.dataclass(eq=False)

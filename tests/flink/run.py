@@ -90,6 +90,7 @@ class Comparison:
         with self._started("flink", verb, *arguments) as process:
             self._wait(lambda: self._cluster.overview()["jobs-running"] > 0, process)
             time.sleep(after_s)
+            assert self._cluster.overview()["jobs-running"], "the job was over before the kill"
             self._cluster.kill("taskmanager-0")
             status = process.wait(_LIMIT_S)
         said = self.log("flink")
@@ -198,11 +199,11 @@ def main() -> int:
             ),
         ]
         for step in steps:
-            said, done = step(), len(comparison.steps)
-            if said:
+            done = len(comparison.steps)
+            if said := step():
                 print(f"a TaskManager was killed: {said}")  # noqa: T201 - the result
-            if done:
-                print(json.dumps(dataclasses.asdict(comparison.steps[-1])), flush=True)  # noqa: T201
+            for new in comparison.steps[done:]:
+                print(json.dumps(dataclasses.asdict(new)), flush=True)  # noqa: T201
     return int(any(step.different for step in comparison.steps))
 
 

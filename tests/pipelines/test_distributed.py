@@ -41,10 +41,10 @@ def _ports(number):
     return ports
 
 
-def start(folder, workers, devices=0, model="logistic"):
+def start(folder, workers, devices=0):
     """The processes of one training; what they print goes to files."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _ports(workers)]}
-    command = [sys.executable, "-m", "tests.pipelines.train_worker", str(folder), model]
+    command = [sys.executable, "-m", "tests.pipelines.train_worker", str(folder), "logistic"]
     processes = []
     for index in range(workers):
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
