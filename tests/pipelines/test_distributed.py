@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipelines import train_models as train_models_module
 from tests.standins import examples as shared
+from transforms.errors import RunFailed
 from transforms.registry import MODEL, champion, verify
 
 # Four processes take long on two cores: `make distributed`.
@@ -118,3 +121,17 @@ def test_two_devices_of_one_process_train_with_the_curve_of_one(folder, alone):
     losses, _ = trained(folder)
     assert losses == pytest.approx(alone[0], rel=0.12)
     assert losses != alone[0]  # else there was one device
+
+
+def test_a_lost_worker_is_no_fault_of_the_model_so_no_other_is_begun(monkeypatch):
+    begun = []
+
+    def lost(name, *_, **__):
+        begun.append(name)
+        raise RunFailed("another worker is gone")
+
+    monkeypatch.setattr(train_models_module, "train", lost)
+    where, configs = SimpleNamespace(folder="w"), {"first": None, "second": None}
+    with pytest.raises(RunFailed, match="another worker is gone"):
+        train_models_module.train_models(where, configs, None, None, None, None, skip=True)
+    assert begun == ["first"]
