@@ -27,6 +27,7 @@ from transforms.examples import (
     with_optional,
 )
 from transforms.file_systems import FileSystems
+from transforms.local_files import make_folder
 from transforms.model_faults import set_aside
 from transforms.pixel_files import DicomPixels
 from transforms.sources import open_binary
@@ -285,8 +286,7 @@ class _LabelledExamples(beam.DoFn):
 
 
 def _write(table: pa.Table, path: str) -> None:
-    if "://" not in path:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_folder(os.path.dirname(path))
     with FileSystems.create(path) as file:
         pq.write_table(table, file, compression="zstd")
 

@@ -8,6 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from transforms.file_systems import FileSystems
+from transforms.local_files import make_folder
 
 Entry = list[Any]
 
@@ -27,8 +28,7 @@ class WriteManifest(beam.PTransform):
 
 
 def _write_json(entries: list[Entry], path: str) -> None:
-    if "://" not in path:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    make_folder(os.path.dirname(path))
     with FileSystems.create(path) as file:
         file.write(json.dumps(entries).encode())
 

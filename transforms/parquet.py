@@ -1,7 +1,6 @@
 """Parquet files through Beam filesystems: read as one table, written under unique names."""
 
 import contextlib
-import os.path
 import uuid
 from collections.abc import Sequence
 
@@ -10,6 +9,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 
 from transforms.file_systems import FileSystems
+from transforms.local_files import make_folder
 from transforms.sources import open_binary
 
 
@@ -44,8 +44,7 @@ def write_file(table: pa.Table, folder: str, prefix: str) -> str:
 
     A write that fails, as on a full disk, leaves nothing behind.
     """
-    if "://" not in folder:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder)
     path = FileSystems.join(folder, f"{prefix}-{uuid.uuid4().hex}.parquet")
     try:
         with FileSystems.create(path) as file:

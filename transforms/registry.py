@@ -16,6 +16,7 @@ from apache_beam.io.filesystem import CompressionTypes
 
 from transforms.errors import Refused, UsageError
 from transforms.file_systems import FileSystems
+from transforms.local_files import make_folder
 from transforms.sources import open_binary
 
 MANIFEST = "MANIFEST.json"
@@ -118,8 +119,7 @@ def _copy(source: str, target: str) -> None:
 
 
 def _write(path: str, data: bytes) -> None:
-    if "://" not in path:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+    make_folder(os.path.dirname(path))
     with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         file.write(data)
 

@@ -1,7 +1,6 @@
 """Prediction rows -> Parquet files of one run and model, under names that no other run uses."""
 
 import dataclasses
-import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from transforms.batches import in_global_window
 from transforms.file_systems import FileSystems
 from transforms.inference import Inferred, Scoring, make_rows
+from transforms.local_files import make_folder
 from transforms.model_faults import failed, reason_of
 
 FILE_ROWS = 4_000_000
@@ -25,8 +25,7 @@ class _Writer:
     """One open Parquet file."""
 
     def __init__(self, folder: str, schema: pa.Schema) -> None:
-        if "://" not in folder:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_folder(folder)
         self.path = FileSystems.join(folder, f"part-{uuid.uuid4().hex}.parquet")
         self.rows = 0
         self._file = FileSystems.create(self.path)
