@@ -4,12 +4,10 @@ import json
 
 import pytest
 
-import model_defs
 from pipelines import execute
 from pipelines.cli import main
 from tests.golden import build
-from tests.pipelines.trained import copy_of, trained_in
-from tests.standins import logistic
+from tests.pipelines.trained import copy_of, know_only_logistic, trained_in
 from tests.table_state import table_state
 from transforms.registry import promote
 from transforms.warehouse import open_warehouse
@@ -26,10 +24,7 @@ class Died(BaseException):
 def site(tmp_path, tmp_path_factory, monkeypatch):
     """Two warehouses that know a stand-in's champion, and nothing else."""
     version = trained_in(tmp_path_factory.getbasetemp())["logistic"].version
-    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", build.KEY)
-    monkeypatch.setattr(model_defs, "find", lambda name: logistic)
-    monkeypatch.setattr(model_defs, "names", lambda: ["logistic"])
-    monkeypatch.setattr(logistic, "examples", build.examples)
+    know_only_logistic(monkeypatch)
     for name in ("died", "alone"):
         open_warehouse(str(tmp_path / name), create=True, buckets=2)
         (tmp_path / name / "models").mkdir()

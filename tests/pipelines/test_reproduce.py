@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-import model_defs
 from pipelines.cli import main
 from pipelines.query import open_tables
 from pipelines.reproduce import Reproduced
 from tests.golden import build
-from tests.pipelines.trained import copy_of, trained_in
+from tests.pipelines.trained import copy_of, know_only_logistic, trained_in
 from tests.standins import logistic
 from transforms.keys import Keys
 from transforms.registry import promote
@@ -26,10 +25,7 @@ ADA = Keys(build.KEY.encode()).resource_id("Observation", "ada-2")
 def scored(tmp_path, tmp_path_factory, monkeypatch):
     """A warehouse that was ingested and scored with a stand-in, through the command line."""
     version = trained_in(tmp_path_factory.getbasetemp())["logistic"].version
-    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", build.KEY)
-    monkeypatch.setattr(model_defs, "find", lambda name: logistic)
-    monkeypatch.setattr(model_defs, "names", lambda: ["logistic"])
-    monkeypatch.setattr(logistic, "examples", build.examples)
+    know_only_logistic(monkeypatch)
     warehouse = tmp_path / "w"
     where = ["--warehouse", str(warehouse), "--quiet"]
     assert main(["ingest", *where, "--buckets", "2", *build.write_inputs(tmp_path / "in")]) == 0

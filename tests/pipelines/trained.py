@@ -9,6 +9,7 @@ import pytest
 import model_defs
 from pipelines.runner import pipeline_options
 from pipelines.train import train
+from tests.golden import build
 from tests.standins import examples as shared
 from tests.standins import forest, logistic, panel, softmax
 from transforms import registry
@@ -35,6 +36,14 @@ def trained_in(root: Path):
 
 def train_model(model, source, models, **options):
     return train(model, source, str(models), shared.AS_OF, pipeline_options(), **options)
+
+
+def know_only_logistic(monkeypatch):
+    """The stand-in is the only model, makes its examples of the golden inputs, under their key."""
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", build.KEY)
+    monkeypatch.setattr(model_defs, "find", lambda name: logistic)
+    monkeypatch.setattr(model_defs, "names", lambda: ["logistic"])
+    monkeypatch.setattr(logistic, "examples", build.examples)
 
 
 def copy_of(version, models):
