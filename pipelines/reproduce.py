@@ -7,7 +7,6 @@ images the index is kept and not the pixels: their files must still be where the
 import dataclasses
 import datetime
 import json
-import tempfile
 
 import numpy as np
 import polars as pl
@@ -52,8 +51,12 @@ class Reproduced:
         return text + (f"; {self.more:,} more" if self.more else "")
 
 
-def reproduce(warehouse: Warehouse, run_id: str, options: PipelineOptions) -> list[Reproduced]:
+def reproduce(
+    warehouse: Warehouse, run_id: str, folder: str, options: PipelineOptions
+) -> list[Reproduced]:
     """Scores what a run scored again and compares; nothing is published.
+
+    `folder` is for what it works on.
 
     Raises: UsageError, when there is no such run or it cannot be done again from the tables;
     Refused, when a version was changed since; RunFailed, when one fails.
@@ -65,14 +68,12 @@ def reproduce(warehouse: Warehouse, run_id: str, options: PipelineOptions) -> li
     if not pairs:
         raise UsageError(f"run {run_id} published no predictions")
     versions = [version_of(models_folder(warehouse), *pair) for pair in pairs]
-    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
-        folders = {table: f"{folder}/{table}" for table in ("predictions", "extractions")}
-        run = ScoreRun(run_id, as_of, folders, since)
-        result = score(versions, buckets_of(seen), run, options)
-        if result.failed:
-            raise RunFailed("; ".join(f"{model}: {why}" for model, why in result.failed.items()))
-        paths = [file.path for file in result.files if file.table == "predictions"]
-        after = _predictions(paths)
+    folders = {table: f"{folder}/{table}" for table in ("predictions", "extractions")}
+    run = ScoreRun(run_id, as_of, folders, since)
+    result = score(versions, buckets_of(seen), run, options)
+    if result.failed:
+        raise RunFailed("; ".join(f"{model}: {why}" for model, why in result.failed.items()))
+    after = _predictions([file.path for file in result.files if file.table == "predictions"])
     return [_compare(before, after, *pair) for pair in pairs]
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from transforms.counts import Count, StageCounts, collect
 from transforms.errors import Refused
 from transforms.file_systems import FileSystems
-from transforms.local_files import make_folder, write_whole
+from transforms.local_files import make_folder, remove_folder, write_whole
 from transforms.parquet import read_files, write_file
 from transforms.progress_notes import ProgressNotes
 from transforms.registry import ModelVersion
@@ -293,9 +293,7 @@ def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status:
     record = Change("runs", (), (path,))
     changes = outcome.changes if status == "published" else []
     warehouse.publish(context.run_id, [*changes, record])
-    staging = _staging(warehouse.folder, context.run_id)
-    if FileSystems.exists(staging):
-        FileSystems.delete([staging])
+    remove_folder(_staging(warehouse.folder, context.run_id))
 
 
 def summary(context: RunContext, outcome: Outcome, status: str) -> dict[str, object]:

@@ -4,11 +4,13 @@ A version is written elsewhere first and copied whole, its MANIFEST.json last: a
 one is no version. `<models>/<name>/champion` holds the version that scores.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -157,11 +159,13 @@ def _names(folder: str) -> set[str]:
     }
 
 
-def local_copy(version: ModelVersion) -> str:
-    """A local folder with the version's files: its own, or a download of a remote one."""
+@contextlib.contextmanager
+def local_copy(version: ModelVersion) -> Iterator[str]:
+    """A local folder with the version's files: its own, or for the `with` block a download."""
     if "://" not in version.folder:
-        return version.folder
-    folder = tempfile.mkdtemp(prefix=f"{version.model}-")
-    for name in version.read_json(MANIFEST)["sha256"]:
-        _copy(version.file(name), f"{folder}/{name}")
-    return folder
+        yield version.folder
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{version.model}-") as folder:
+        for name in version.read_json(MANIFEST)["sha256"]:
+            _copy(version.file(name), f"{folder}/{name}")
+        yield folder
