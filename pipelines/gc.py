@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+import stat
 from collections import defaultdict
 from pathlib import Path
 
@@ -55,9 +56,10 @@ def _abandoned(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, int]:
         folders += Path(warehouse.folder).glob("staging/*")
     for work in folders:
         found = [path.lstat() for path in (work, *work.rglob("*"))]
-        if _is_old(max(stat.st_mtime for stat in found), now):
+        if _is_old(max(each.st_mtime for each in found), now):
             shutil.rmtree(work)
-            files, size = files + len(found) - 1, size + sum(stat.st_size for stat in found)
+            sizes = [each.st_size for each in found if not stat.S_ISDIR(each.st_mode)]
+            files, size = files + len(sizes), size + sum(sizes)
     if "://" in warehouse.folder:
         for run in _staged(warehouse):
             if _is_old(max(file.last_updated_in_seconds for file in run), now):

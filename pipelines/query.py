@@ -78,6 +78,10 @@ ORDER BY p.run_id, p.model, p.target_time, f.fact_table, f.time, f.resource_id
 """
 
 
+Files = Mapping[str, Sequence[str] | Dataset]
+"""Table name -> its live Parquet files: paths of local ones, else a dataset."""
+
+
 class OutputFormat(enum.StrEnum):
     """How `query` prints its result."""
 
@@ -96,10 +100,10 @@ def _paths(paths: Iterable[str]) -> str:
 
 
 @contextmanager
-def open_tables(files: Mapping[str, Sequence[str] | Dataset]) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_tables(files: Files) -> Iterator[duckdb.DuckDBPyConnection]:
     """Table name -> its live Parquet files, as a locked DuckDB connection with views.
 
-    Local files are given by their paths, others as a dataset. A table without files is an empty
+    A table without files is an empty
     view with the columns of `schemas.TABLES`. Beside them stands `lineage(entity_id)`, where the
     tables that it reads are given. Once it is yielded, the connection can read these files, spill
     to a temporary folder that goes with it, and do nothing else outside the process.
@@ -113,7 +117,7 @@ def open_tables(files: Mapping[str, Sequence[str] | Dataset]) -> Iterator[duckdb
         tempfile.TemporaryDirectory(prefix="nightrounds-query-") as folder,
         duckdb.connect(":memory:") as connection,
     ):
-        readable = []
+        readable: list[str] = []
         for name, paths in files.items():
             if isinstance(paths, Dataset):
                 connection.register(name, paths)
@@ -171,7 +175,7 @@ def _without_semicolon(sql: str) -> str:
 
 def run_query(
     sql: str,
-    files: Mapping[str, Sequence[str] | Dataset],
+    files: Files,
     stream: TextIO,
     *,
     output: OutputFormat = OutputFormat.TABLE,

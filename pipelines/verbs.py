@@ -6,7 +6,6 @@ import datetime
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions

@@ -43,9 +43,7 @@ def _cluster() -> bool:
 
 
 @contextlib.contextmanager
-def temporary_folder(
-    warehouse: Warehouse, options: PipelineOptions, purpose: str
-) -> Iterator[str]:
+def temporary_folder(warehouse: Warehouse, options: PipelineOptions, purpose: str) -> Iterator[str]:
     """A working folder that goes with the `with` block; what a killed run left, `gc` removes."""
     parent = f"{work_root(warehouse, options)}/{purpose}"
     make_folder(parent)

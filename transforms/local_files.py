@@ -1,10 +1,11 @@
-"""Folders that are the owner's alone, and files that are whole; on object stores what is of them."""
+"""Folders that are the owner's alone, and files that are whole; at URLs what there is of them."""
 
 import os
 import shutil
 from pathlib import Path
 
 from transforms.file_systems import FileSystems
+
 
 def make_folder(folder: str) -> None:
     """A folder that its owner alone may enter; an object store has none."""

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeGuard
 
 import sqlalchemy
 from pyiceberg.catalog import Catalog
@@ -74,7 +75,7 @@ def lock_catalog(catalog: Catalog, folder: str) -> Iterator[None]:
             connection.close()
 
 
-def is_shared(catalog: Catalog) -> bool:
+def is_shared(catalog: Catalog) -> TypeGuard[SqlCatalog]:
     """Whether it is in PostgreSQL, for many machines."""
     return isinstance(catalog, SqlCatalog) and catalog.engine.dialect.name == "postgresql"
 

@@ -27,6 +27,8 @@ MODEL = "model.json"
 METRICS = "metrics.json"
 CARD = "card.md"
 _BLOCK_BYTES = 1 << 20
+# Beam cannot write a file without content to S3: at a URL the manifest alone tells of it.
+_EMPTY = hashlib.sha256().hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +111,15 @@ def store(built: str, models: str, model: str, version: str) -> ModelVersion:
     target = ModelVersion(model, version, f"{models}/{model}/{version}")
     hashes = file_hashes(built)
     for name in hashes:
-        _copy(f"{built}/{name}", target.file(name))
+        if not _is_only_told(target, hashes[name]):
+            _copy(f"{built}/{name}", target.file(name))
     manifest = json.dumps({"model": model, "version": version, "sha256": hashes}, indent=1)
     _write(target.file(MANIFEST), manifest.encode())
     return target
+
+
+def _is_only_told(version: ModelVersion, digest: str) -> bool:
+    return digest == _EMPTY and "://" in version.folder
 
 
 def _copy(source: str, target: str) -> None:
@@ -138,6 +145,8 @@ def verify(version: ModelVersion) -> None:
         )
     for name, expected in hashes.items():
         path = version.file(name)
+        if _is_only_told(version, expected):
+            continue
         if not FileSystems.exists(path):
             raise Refused(f"{version.model} {version.version}: {name} is missing")
         if _sha256(path) != expected:
@@ -166,6 +175,9 @@ def local_copy(version: ModelVersion) -> Iterator[str]:
         yield version.folder
         return
     with tempfile.TemporaryDirectory(prefix=f"{version.model}-") as folder:
-        for name in version.read_json(MANIFEST)["sha256"]:
-            _copy(version.file(name), f"{folder}/{name}")
+        for name, digest in version.read_json(MANIFEST)["sha256"].items():
+            if _is_only_told(version, digest):
+                _write(f"{folder}/{name}", b"")
+            else:
+                _copy(version.file(name), f"{folder}/{name}")
         yield folder

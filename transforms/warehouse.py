@@ -33,7 +33,13 @@ from transforms.file_systems import FileSystems
 from transforms.local_files import write_whole
 from transforms.publish_lock import is_shared, lock_catalog, lock_folder
 from transforms.schemas import TABLES, Table
-from transforms.warehouse_config import DEFAULT_BUCKETS, Config, catalog_of, read_config, write_config
+from transforms.warehouse_config import (
+    DEFAULT_BUCKETS,
+    Config,
+    catalog_of,
+    read_config,
+    write_config,
+)
 
 _RUN_PROPERTY = "nightrounds.run_id"
 

@@ -1,4 +1,4 @@
-"""`nightrounds.toml` of a warehouse: what was decided when it was made, and where its catalog is."""
+"""`nightrounds.toml` of a warehouse: what was decided of it, and where its catalog is."""
 
 import dataclasses
 import json
@@ -58,7 +58,7 @@ def read_config(folder: str) -> Config | None:
 
 def _flat(table: Mapping[str, Any]) -> dict[str, str]:
     """`s3.region = "…"` without quotes is a table within a table in TOML; pyiceberg's are flat."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in table.items():
         if isinstance(value, Mapping):
             found |= {f"{name}.{inner}": text for inner, text in _flat(value).items()}

@@ -13,8 +13,8 @@ import pytest
 import pipelines.execute
 import pipelines.verbs
 import pipelines.workers
-import transforms.publish_lock
 import transforms.parquet
+import transforms.publish_lock
 import transforms.warehouse
 from pipelines.cli import main
 from pipelines.execute import execute

@@ -16,9 +16,9 @@ def opened(object_store):
 
 def test_nobody_opens_while_another_holds_it(opened, monkeypatch):
     monkeypatch.setattr(publish_lock, "LOCK_TIMEOUT_S", 0.1)
-    with lock_catalog(opened.catalog, opened.folder):
-        with pytest.raises(RunFailed, match="look for one that hangs"):
-            open_warehouse(opened.folder)
+    hangs = pytest.raises(RunFailed, match="look for one that hangs")
+    with lock_catalog(opened.catalog, opened.folder), hangs:
+        open_warehouse(opened.folder)
     assert open_warehouse(opened.folder).buckets == 2
 
 
