@@ -9,6 +9,7 @@ https://www.postgresql.org/docs/15/app-initdb.html
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import os
 import shutil
@@ -82,15 +83,22 @@ class Services:
         self.write(f"{location}/nightrounds.toml", self.new_catalog())
         return location
 
-    def write(self, url: str, text: str) -> None:
+    def write(self, url: str, content: str | bytes) -> None:
         """Puts an object."""
-        bucket, _, key = url.removeprefix("s3://").partition("/")
-        self._client().put_object(Bucket=bucket, Key=key, Body=text.encode())
+        body = content.encode() if isinstance(content, str) else content
+        self._client().put_object(Body=body, **_place(url))
 
     def read(self, url: str) -> str:
+        """What an object holds, as text."""
+        return self.read_bytes(url).decode()
+
+    def read_bytes(self, url: str) -> bytes:
         """What an object holds."""
-        bucket, _, key = url.removeprefix("s3://").partition("/")
-        return self._client().get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+        return self._client().get_object(**_place(url))["Body"].read()
+
+    def delete(self, url: str) -> None:
+        """Removes an object."""
+        self._client().delete_object(**_place(url))
 
     def names(self, url: str) -> list[str]:
         """The objects below a URL, by relative name."""
@@ -110,6 +118,7 @@ class Services:
         finally:
             connection.close()
 
+    @functools.cache  # noqa: B019 - there are few of them
     def _client(self):
         environment = self.environment
         return boto3.client(
@@ -119,6 +128,11 @@ class Services:
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
             region_name=environment["AWS_DEFAULT_REGION"],
         )
+
+
+def _place(url: str) -> dict[str, str]:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    return {"Bucket": bucket, "Key": key}
 
 
 @contextlib.contextmanager

@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 
 from pipelines.gc import collect_garbage
 from tests.table_state import State
-from tests.torture.site import Running, Site, count, data_files, prepare, start
+from tests.torture.site import Running, Site, count, prepare, start
 from transforms.schemas import TABLES
+from transforms.sources import open_binary
 
 LAUNCHER, WORKER, PUBLISHING = "launcher", "worker", "publishing"
 # A night takes seconds; one whose worker died must end, not wait for ever.
@@ -51,7 +52,7 @@ def _strike(running: Running, site: Site, point: _Point) -> str:
     kind, after_s, number = point
     begin_s = 0.0
     if kind == PUBLISHING:
-        while not any(site.warehouse.glob("journal/*.json")) and running.process.poll() is None:
+        while not site.publishes() and running.process.poll() is None:
             time.sleep(0.002)
         begin_s = running.seconds
     while running.seconds < begin_s + after_s and running.process.poll() is None:
@@ -93,9 +94,10 @@ def garbage(site: Site) -> dict[str, int]:
     live = {path for name in TABLES for path in opened.all_paths(name)}
     young, _ = collect_garbage(opened, now)
     collect_garbage(opened, now + _DAY)
-    left = data_files(site.warehouse)
+    left = site.data_files()
     for path in live & left:
-        pq.read_metadata(path)
+        with open_binary(path) as file:
+            pq.read_metadata(file)
     return {"young_removed": young, "lost": len(live - left), "orphans_left": len(left - live)}
 
 
@@ -107,7 +109,7 @@ def torture_point(
     site.put_back()
     running = start(site.nightly(), site.root / "killed.log")
     ended = _strike(running, site, point)
-    journal = any(site.warehouse.glob("journal/*.json"))
+    journal = site.publishes()
     state = site.state()
     found = "before" if state == before else "new" if state == new else "mixed"
     # One worker starts sooner, and must give what two give.

@@ -41,16 +41,37 @@ class Site:
         """The warehouse that is tortured."""
         return self.root / "warehouse"
 
+    @property
+    def location(self) -> str:
+        """What `--warehouse` takes."""
+        return str(self.warehouse)
+
     def command(self, verb: str, *arguments: str) -> list[str]:
         """A verb of the command line on this warehouse."""
         command = [sys.executable, "-m", "pipelines.cli", verb, *arguments]
-        return [*command, "--warehouse", str(self.warehouse)]
+        return [*command, "--warehouse", self.location]
 
     def nightly(self, workers: int = 2) -> list[str]:
         """The night that is disturbed: the bulk export, by default with two worker processes."""
         export = str(self.root / "hospital" / "fhir" / "bulk")
         arguments = ["--fhir", export, "--id-key-file", str(self.root / "key"), "--quiet"]
         return self.command("nightly", *arguments, "--as-of", self.day, "--workers", str(workers))
+
+    def keep(self) -> None:
+        """What `put_back` then puts back, taken away."""
+        self.warehouse.rename(self.root / "before")
+
+    def publishes(self) -> bool:
+        """Whether a journal is there."""
+        return any(self.warehouse.glob("journal/*.json"))
+
+    def data_files(self) -> set[str]:
+        """The Parquet files below the tables' folders."""
+        return {
+            str(path)
+            for table in TABLES.values()
+            for path in (self.warehouse / table.namespace / table.name).glob("data/**/*.parquet")
+        }
 
     def put_back(self) -> None:
         """The warehouse as it was before the night."""
@@ -59,7 +80,7 @@ class Site:
 
     def open(self) -> Warehouse:
         """The warehouse, a publication that was cut short finished."""
-        return open_warehouse(str(self.warehouse))
+        return open_warehouse(self.location)
 
     def state(self) -> State:
         """What the tables say; `runs` is left out."""
@@ -70,15 +91,6 @@ class Site:
         frame = pl.DataFrame(read_files(self.open().paths("runs"), TABLES["runs"].schema))
         found = frame.filter((pl.col("status") == "published") & (pl.col("stage") == "read_fhir"))
         return sorted(found["run_id"].to_list())
-
-
-def data_files(warehouse: Path) -> set[str]:
-    """The Parquet files below the tables' folders."""
-    return {
-        str(path)
-        for table in TABLES.values()
-        for path in (warehouse / table.namespace / table.name).glob("data/**/*.parquet")
-    }
 
 
 def prepare(root: Path, patients: int) -> Site:
