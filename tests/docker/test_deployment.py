@@ -103,7 +103,7 @@ def test_a_build_installs_with_the_constraints_and_takes_no_other_way(stages):
 def test_a_device_is_one_argument(device):
     text = (DOCKER / "Dockerfile").read_text().replace("ARG DEVICE=cpu", f"ARG DEVICE={device}")
     runs = [line for line in script(read_stages(text), ["worker"]) if line.startswith("step")]
-    assert any("[s3,gpu]" in line for line in runs) == (device == "gpu")
+    assert any("[gpu,postgresql,s3]" in line for line in runs) == (device == "gpu")
 
 
 def test_the_script_of_a_dockerfile_follows_its_stages():

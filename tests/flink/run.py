@@ -1,6 +1,9 @@
 """Verbs on a Flink cluster give the rows of the local runner, also after a machine is lost.
 
-    python -m tests.flink.run FOLDER [--fhir P… --dicom P…] [--models MODEL…]
+    python -m tests.flink.run FOLDER [--fhir P… --dicom P…] [--models MODEL…] [--object-store]
+
+With `--object-store` the warehouse of the cluster is on a stand-in for S3 with its catalog in
+PostgreSQL; the local runner's stays a folder.
 
 Without paths a hospital is simulated. Prints what was compared; exit status 1 when tables differ.
 The models are trained once, locally. Then a TaskManager is killed in the middle of a night: the
@@ -11,16 +14,21 @@ import argparse
 import contextlib
 import dataclasses
 import json
-import shutil
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipelines.run import BEGUN
 from pipelines.simulate import simulate_hospital
 from tests.flink.cluster import Cluster, install_workers, missing, running
+from tests.services import missing as missing_services
+from tests.services import running as running_services
 from tests.table_state import State, table_state
+from transforms.file_systems import FileSystems
+from transforms.registry import champion, promote, store
 from transforms.warehouse import open_warehouse
 
 _KEY = "0123456789abcdef" * 4
@@ -41,9 +49,12 @@ class Step:
 class Comparison:
     """Two warehouses, one per runner, to which the same is done."""
 
-    def __init__(self, folder: Path, cluster: Cluster, inputs: Sequence[str]) -> None:
-        """`inputs` are arguments that name what is read."""
+    def __init__(
+        self, folder: Path, cluster: Cluster, inputs: Sequence[str], url: str | None = None
+    ) -> None:
+        """`inputs` are arguments that name what is read; `url` the cluster's warehouse."""
         self._folder, self._cluster, self._inputs = folder, cluster, list(inputs)
+        self._places = {"local": str(folder / "local"), "flink": url or str(folder / "flink")}
         self._known: dict[str, tuple[int, int]] = {}
         self.steps: list[Step] = []
         key = folder / "key"
@@ -59,8 +70,9 @@ class Comparison:
             assert process.poll() is None, self.log("flink")
         while self._cluster.overview()["jobs-running"]:
             time.sleep(0.2)
-        (staged,) = (self.warehouse("flink") / "staging").iterdir()
-        assert self.run("flink", "commit", staged.name) == 0, self.log("flink")
+        begun = FileSystems.match([f"{self._places['flink']}/staging/*/{BEGUN}"])[0].metadata_list
+        (run,) = [file.path.split("/")[-2] for file in begun]
+        assert self.run("flink", "commit", run) == 0, self.log("flink")
         flink_s = time.monotonic() - begin
         begin = time.monotonic()
         assert self.run("local", "ingest", *reading) == 0, self.log("local")
@@ -71,7 +83,10 @@ class Comparison:
         given = ["--as-of", DAY, "--quiet"]
         status = self.run("local", "train", *models, *given)
         assert status == 0, self.log("local")
-        shutil.copytree(self.warehouse("local") / "models", self.warehouse("flink") / "models")
+        local, flink = (f"{self._places[runner]}/models" for runner in ("local", "flink"))
+        for name in os.listdir(local):
+            version = champion(local, name)
+            promote(store(version.folder, flink, name, version.version))
 
     def score(self, models: Sequence[str]) -> None:
         """Predictions for a day."""
@@ -124,13 +139,9 @@ class Comparison:
         with self._started(runner, verb, *arguments) as process:
             return process.wait(_LIMIT_S)
 
-    def warehouse(self, runner: str) -> Path:
-        """Where it lies."""
-        return self._folder / runner
-
     def state(self, runner: str) -> State:
         """What its tables say."""
-        return table_state(open_warehouse(str(self.warehouse(runner))), self._known)
+        return table_state(open_warehouse(self._places[runner]), self._known)
 
     def log(self, runner: str) -> str:
         """What the last verb printed."""
@@ -146,7 +157,7 @@ class Comparison:
     @contextlib.contextmanager
     def _started(self, runner: str, verb: str, *arguments: str):
         command = [sys.executable, "-m", "pipelines.cli", verb, *arguments]
-        command += ["--warehouse", str(self.warehouse(runner))]
+        command += ["--warehouse", self._places[runner]]
         if runner == "flink" and verb != "commit":
             command += ["--", *self._cluster.beam_arguments]
         with (self._folder / f"{runner}.log").open("wb") as log:
@@ -170,9 +181,10 @@ def main() -> int:
     parser.add_argument("--dicom", nargs="+", default=[])
     parser.add_argument("--models", nargs="+", default=["all"])
     parser.add_argument("--kill-after", type=float, nargs="+", default=[3.0])
+    parser.add_argument("--object-store", action="store_true")
     options = parser.parse_args()
-    if why := missing():
-        sys.exit(why)
+    if why := missing() or (options.object_store and missing_services()):
+        sys.exit(str(why))
     inputs = [
         *(["--fhir", *options.fhir] if options.fhir else []),
         *(["--dicom", *options.dicom] if options.dicom else []),
@@ -186,8 +198,14 @@ def main() -> int:
         inputs += ["--labels", str(found.labels)]
     options.folder.mkdir(parents=True, exist_ok=True)
     workers = install_workers(options.folder / "workers")
-    with running(options.folder / "cluster", workers) as cluster:
-        comparison = Comparison(options.folder, cluster, inputs)
+    with contextlib.ExitStack() as stack:
+        url = None
+        if options.object_store:
+            services = stack.enter_context(running_services())
+            os.environ.update(services.environment)
+            url = services.new_location()
+        cluster = stack.enter_context(running(options.folder / "cluster", workers))
+        comparison = Comparison(options.folder, cluster, inputs, url)
         steps: list[Callable[[], object]] = [
             comparison.ingest,
             lambda: comparison.train(options.models),

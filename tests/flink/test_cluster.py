@@ -21,5 +21,5 @@ def test_a_cluster_gives_the_rows_of_the_local_runner_also_after_a_machine_is_lo
         assert [step.different for step in comparison.steps] == [[], []]
         assert comparison.steps[-1].rows["events"] > 5000
         assert comparison.steps[-1].rows["predictions"] > 100
-        modes = {path.stat().st_mode & 0o777 for path in comparison.warehouse("flink").rglob("*")}
+        modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "flink").rglob("*")}
         assert modes == {0o600, 0o700}
