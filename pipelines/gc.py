@@ -4,6 +4,7 @@ import datetime
 import shutil
 from pathlib import Path
 
+from pipelines.progress import Progress
 from transforms.errors import Refused
 from transforms.file_systems import FileSystems
 from transforms.schemas import TABLES
@@ -13,7 +14,9 @@ from transforms.warehouse import Warehouse
 MIN_AGE = datetime.timedelta(days=1)
 
 
-def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, int]:
+def collect_garbage(
+    warehouse: Warehouse, now: datetime.datetime, progress: Progress | None = None
+) -> tuple[int, int]:
     """Removes orphans older than a day; (files, bytes) removed.
 
     A file is an orphan when no snapshot of its table, old ones included, holds it: what a run
@@ -31,7 +34,9 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
             "moved, or is reached by a link; nothing was removed. Give the path it was made under"
         )
     files, size = _abandoned(Path(warehouse.folder), now)
-    for name, table in sorted(TABLES.items()):
+    progress = progress or Progress(enabled=False)
+    for number, (name, table) in enumerate(sorted(TABLES.items())):
+        progress.update("gc", number, len(TABLES), "tables")
         pattern = f"{warehouse.folder}/{table.namespace}/{name}/data/**"
         for found in FileSystems.match([pattern])[0].metadata_list:
             age_s = now.timestamp() - (found.last_updated_in_seconds or now.timestamp())
@@ -42,6 +47,7 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
             ):
                 FileSystems.delete([found.path])
                 files, size = files + 1, size + found.size_in_bytes
+    progress.update("gc", len(TABLES), len(TABLES), "tables")
     return files, size
 
 

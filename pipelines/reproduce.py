@@ -15,9 +15,11 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.nightly import buckets_of, models_folder
+from pipelines.progress import Progress
 from pipelines.score import ScoreRun, score
 from transforms.errors import RunFailed, UsageError
 from transforms.parquet import read_files
+from transforms.progress_notes import ProgressNotes
 from transforms.registry import version_of
 from transforms.schemas import PREDICTIONS, TABLES
 from transforms.warehouse import Warehouse
@@ -52,7 +54,9 @@ class Reproduced:
         return text + (f"; {self.more:,} more" if self.more else "")
 
 
-def reproduce(warehouse: Warehouse, run_id: str, options: PipelineOptions) -> list[Reproduced]:
+def reproduce(
+    warehouse: Warehouse, run_id: str, options: PipelineOptions, progress: Progress
+) -> list[Reproduced]:
     """Scores what a run scored again and compares; nothing is published.
 
     Raises: UsageError, when there is no such run or it cannot be done again from the tables;
@@ -68,7 +72,8 @@ def reproduce(warehouse: Warehouse, run_id: str, options: PipelineOptions) -> li
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         folders = {table: f"{folder}/{table}" for table in ("predictions", "extractions")}
         run = ScoreRun(run_id, as_of, folders, since)
-        result = score(versions, buckets_of(seen), run, options)
+        with progress.follow(ProgressNotes(f"{folder}/progress"), options):
+            result = score(versions, buckets_of(seen), run, options)
         if result.failed:
             raise RunFailed("; ".join(f"{model}: {why}" for model, why in result.failed.items()))
         paths = [file.path for file in result.files if file.table == "predictions"]

@@ -162,7 +162,7 @@ def begin(context: RunContext, warehouse: Warehouse, max_quarantined: float) -> 
 
 
 def progress_notes(warehouse: Warehouse, context: RunContext) -> ProgressNotes:
-    """Where the readers tell how far they are."""
+    """Where the workers tell how far they are."""
     return ProgressNotes(f"{_staging(warehouse.folder, context.run_id)}/progress")
 
 
@@ -294,7 +294,10 @@ def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status:
     changes = outcome.changes if status == "published" else []
     warehouse.publish(context.run_id, [*changes, record])
     staging = _staging(warehouse.folder, context.run_id)
-    if FileSystems.exists(staging):
+    if "://" in staging:  # a store has no folders: each object goes
+        left = FileSystems.match([f"{staging}/**"])[0].metadata_list
+        FileSystems.delete([file.path for file in left])
+    elif FileSystems.exists(staging):
         FileSystems.delete([staging])
 
 
