@@ -43,7 +43,7 @@ class StageState:
     total: int | None = None
     unit: str = "items"
     records: int = 0
-    seconds: float | None = None
+    seconds: float | None = dataclasses.field(default=None, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -229,7 +229,8 @@ class Progress:
         done = [stage for stage in self._tasks if self._latest[stage].finished]
         if done and len(self._tasks) >= MOST_BARS:
             state = self._latest[done[0]]
-            bars.console.print(f"{state.stage}: {describe(state, self._seconds(state, 0.0))}")
+            text = f"{state.stage}: {describe(state, self._seconds(state, self._clock()))}"
+            bars.console.print(text, highlight=False, markup=False)
             bars.remove_task(self._tasks.pop(done[0]))
 
     @contextlib.contextmanager

@@ -293,8 +293,12 @@ def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status:
     record = Change("runs", (), (path,))
     changes = outcome.changes if status == "published" else []
     warehouse.publish(context.run_id, [*changes, record])
-    staging = _staging(warehouse.folder, context.run_id)
-    if "://" in staging:  # a store has no folders: each object goes
+    clear_staging(_staging(warehouse.folder, context.run_id))
+
+
+def clear_staging(staging: str) -> None:
+    """Removes a run's staging folder; on a store, which has no folders, each object below it."""
+    if "://" in staging:
         left = FileSystems.match([f"{staging}/**"])[0].metadata_list
         FileSystems.delete([file.path for file in left])
     elif FileSystems.exists(staging):
