@@ -40,9 +40,13 @@ setup(
     extras_require={
         "dev": [
             "check-jsonschema>=0.39,<0.40",
+            "flask>=3.1,<4",
+            "flask-cors>=6,<7",
             "hypothesis>=6.170,<7",
             "kubernetes-validate>=1.37,<2",
+            "moto[s3]>=5.2,<6",
             "mypy>=2.4,<3",
+            "pg8000>=1.31,<2",
             "pip-audit>=2.10,<3",
             "pytest>=9.2,<10",
             "pytest-xdist>=3.8,<4",
@@ -52,6 +56,7 @@ setup(
         ],
         "fuzz": ["atheris>=3,<4"],
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "postgresql": ["pg8000>=1.31,<2"],
         "s3": ["boto3>=1.44,<2"],
     },
     entry_points={"console_scripts": ["nightrounds = pipelines.cli:main"]},

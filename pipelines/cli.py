@@ -208,7 +208,7 @@ def build_parser() -> argparse.ArgumentParser:
         parents=[*recorded, reading, as_of, since, limits],
         help="ingest, score every champion, report",
     )
-    nightly.add_argument("-o", "--output", type=Path, metavar="FILE", help="of the report")
+    nightly.add_argument("-o", "--output", metavar="FILE", help="of the report")
     nightly.add_argument(
         "--refit",
         nargs="+",
@@ -246,7 +246,7 @@ def build_parser() -> argparse.ArgumentParser:
     replay.add_argument("--max-quarantined", type=_fraction, default=1.0, metavar="FRACTION")
     report = verbs.add_parser("report", parents=[warehouse], help="the morning's page, HTML")
     report.add_argument("--run", metavar="ID", help="of which run (default: the newest)")
-    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    report.add_argument("-o", "--output", required=True, metavar="FILE")
     export = verbs.add_parser(
         "export-meds", parents=[warehouse, showing], help="the events as MEDS"
     )

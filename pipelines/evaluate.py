@@ -3,7 +3,6 @@
 import dataclasses
 import datetime
 import sys
-import tempfile
 from collections.abc import Sequence
 
 import apache_beam as beam
@@ -48,6 +47,7 @@ def evaluate(
     versions: Sequence[ModelVersion],
     source: Buckets | Sequence[str],
     as_of: datetime.datetime,
+    folder: str,
     options: PipelineOptions,
     *,
     splits: GivenSplits | None = None,
@@ -55,7 +55,7 @@ def evaluate(
     """Each version on the held-out subjects, by model.
 
     `source` is the warehouse's buckets, or Parquet files of examples of a single model. Labels
-    are those known at `as_of` (UTC).
+    are those known at `as_of` (UTC). `folder` is for what it works on.
 
     A version that was trained with other splits is told of: rows that these hold out may be among
     those that it learnt from. Raises: Refused, when a version was changed.
@@ -64,13 +64,10 @@ def evaluate(
     for version in versions:
         _warn_of_splits(version, splits)
         config = config_of(version, model_defs.find(version.model))
-        with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
-            files = labelled_examples(
-                version.model, config, source, as_of, folder, options, splits=splits
-            )
-            found[version.model] = evaluate_version(
-                version, [path for path, _ in files.get(HELD_OUT, [])], folder, options
-            )
+        own = f"{folder}/{version.model}"
+        files = labelled_examples(version.model, config, source, as_of, own, options, splits=splits)
+        held_out = [path for path, _ in files.get(HELD_OUT, [])]
+        found[version.model] = evaluate_version(version, held_out, own, options)
     return found
 
 

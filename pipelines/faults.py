@@ -7,6 +7,8 @@ import re
 # How a worker's error arrives at the launcher: its traceback as text, the error's line last.
 _IN_WORKER = re.compile(r"(?:OSError|PermissionError|FileNotFoundError): \[Errno (\d+)\]")
 _OWN = re.compile(r"transforms\.errors\.RunFailed: (.+?)(?: \[while running .*)?$", re.MULTILINE)
+# An object store's own words of what went wrong, without the names of objects before them.
+_ON_STORE = re.compile(r"AWS Error \w+ during \w+ operation")
 _REMOTE = re.compile(r"Pipeline \S+ failed in state (\w+)")
 # Of the medium or the rights on it; any other number is not known to be the machine's fault.
 _OF_WORKERS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
@@ -19,6 +21,8 @@ def machine_fault(error: BaseException, warehouse: str | None = None) -> str | N
 
     >>> machine_fault(OSError(28, "No space left on device", "/w/clinical/x"), "/w")
     'No space left on device: /w/clinical/x; nothing was published'
+    >>> machine_fault(OSError("key 'Doe': AWS Error ACCESS_DENIED during HeadObject operation: x"))
+    'AWS Error ACCESS_DENIED during HeadObject operation; nothing was published'
     >>> machine_fault(OSError(13, "Permission denied", "/exports/Doe_Jane.json"), "/w")
     'Permission denied; nothing was published'
     >>> machine_fault(RuntimeError("Pipeline job-1 failed in state FAILED: VALUE"))[:42]
@@ -28,7 +32,8 @@ def machine_fault(error: BaseException, warehouse: str | None = None) -> str | N
     >>> machine_fault(KeyError("x"))
     """
     if isinstance(error, OSError):
-        reason = error.strerror or type(error).__name__
+        on_store = _ON_STORE.search(str(error))
+        reason = error.strerror or (on_store[0] if on_store else type(error).__name__)
         path = error.filename if isinstance(error.filename, str) else None
         if path and warehouse and _lies_in(path, warehouse):
             reason += f": {path}"

@@ -71,10 +71,10 @@ def work_folder(
     config: Any,
     source: Buckets | Sequence[str],
     as_of: datetime.datetime,
-    models: str,
+    root: str,
     splits: GivenSplits | None = None,
 ) -> str:
-    """Where a training of these inputs works."""
+    """Where a training of these inputs works, below a local folder."""
     inputs = [
         repr(config),
         repr(splits),
@@ -85,7 +85,7 @@ def work_folder(
         else list(source),
     ]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    return f"{models}/{model_name(definition)}/.work-{digest[:16]}"
+    return f"{root}/{model_name(definition)}/.work-{digest[:16]}"
 
 
 def prepare(

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 import duckdb
 import numpy as np
 from duckdb.sqltypes import DuckDBPyType
+from pyarrow.dataset import Dataset
 
 from transforms.errors import UsageError
 from transforms.schemas import TABLES
@@ -77,6 +78,10 @@ ORDER BY p.run_id, p.model, p.target_time, f.fact_table, f.time, f.resource_id
 """
 
 
+Files = Mapping[str, Sequence[str] | Dataset]
+"""Table name -> its live Parquet files: paths of local ones, else a dataset."""
+
+
 class OutputFormat(enum.StrEnum):
     """How `query` prints its result."""
 
@@ -95,13 +100,13 @@ def _paths(paths: Iterable[str]) -> str:
 
 
 @contextmanager
-def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Table name -> paths of its live Parquet files, as a locked DuckDB connection with views.
+def open_tables(files: Files) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Table name -> its live Parquet files, as a locked DuckDB connection with views.
 
-    A table without files is an empty view with the columns of `schemas.TABLES`. Beside them
-    stands `lineage(entity_id)`, where the tables that it reads are given. Once it is
-    yielded, the connection can read these files, spill to a temporary folder that goes with
-    it, and do nothing else outside the process.
+    A table without files is an empty
+    view with the columns of `schemas.TABLES`. Beside them stands `lineage(entity_id)`, where the
+    tables that it reads are given. Once it is yielded, the connection can read these files, spill
+    to a temporary folder that goes with it, and do nothing else outside the process.
 
     Raises: UsageError, when a name is no table of the warehouse.
     """
@@ -112,8 +117,12 @@ def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyC
         tempfile.TemporaryDirectory(prefix="nightrounds-query-") as folder,
         duckdb.connect(":memory:") as connection,
     ):
+        readable: list[str] = []
         for name, paths in files.items():
-            if paths:
+            if isinstance(paths, Dataset):
+                connection.register(name, paths)
+            elif paths:
+                readable += paths
                 # Files of an earlier release may all lack a column that the table has now.
                 connection.register(f"{name}_columns", TABLES[name].schema.empty_table())
                 connection.execute(
@@ -125,9 +134,8 @@ def open_tables(files: Mapping[str, Sequence[str]]) -> Iterator[duckdb.DuckDBPyC
                 connection.register(name, TABLES[name].schema.empty_table())
         if set(files) >= _LINEAGE_TABLES:
             connection.execute(_LINEAGE)
-        readable = _paths(itertools.chain.from_iterable(files.values()))
         connection.execute(f"SET temp_directory = {_quote(folder)}")
-        connection.execute(f"SET allowed_paths = {readable}")
+        connection.execute(f"SET allowed_paths = {_paths(readable)}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
@@ -167,7 +175,7 @@ def _without_semicolon(sql: str) -> str:
 
 def run_query(
     sql: str,
-    files: Mapping[str, Sequence[str]],
+    files: Files,
     stream: TextIO,
     *,
     output: OutputFormat = OutputFormat.TABLE,

@@ -7,7 +7,6 @@ images the index is kept and not the pixels: their files must still be where the
 import dataclasses
 import datetime
 import json
-import tempfile
 
 import numpy as np
 import polars as pl
@@ -15,11 +14,9 @@ import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.nightly import buckets_of, models_folder
-from pipelines.progress import Progress
 from pipelines.score import ScoreRun, score
 from transforms.errors import RunFailed, UsageError
 from transforms.parquet import read_files
-from transforms.progress_notes import ProgressNotes
 from transforms.registry import version_of
 from transforms.schemas import PREDICTIONS, TABLES
 from transforms.warehouse import Warehouse
@@ -55,9 +52,11 @@ class Reproduced:
 
 
 def reproduce(
-    warehouse: Warehouse, run_id: str, options: PipelineOptions, progress: Progress
+    warehouse: Warehouse, run_id: str, folder: str, options: PipelineOptions
 ) -> list[Reproduced]:
     """Scores what a run scored again and compares; nothing is published.
+
+    `folder` is for what it works on.
 
     Raises: UsageError, when there is no such run or it cannot be done again from the tables;
     Refused, when a version was changed since; RunFailed, when one fails.
@@ -69,15 +68,12 @@ def reproduce(
     if not pairs:
         raise UsageError(f"run {run_id} published no predictions")
     versions = [version_of(models_folder(warehouse), *pair) for pair in pairs]
-    with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
-        folders = {table: f"{folder}/{table}" for table in ("predictions", "extractions")}
-        run = ScoreRun(run_id, as_of, folders, since)
-        with progress.follow(ProgressNotes(f"{folder}/progress"), options):
-            result = score(versions, buckets_of(seen), run, options)
-        if result.failed:
-            raise RunFailed("; ".join(f"{model}: {why}" for model, why in result.failed.items()))
-        paths = [file.path for file in result.files if file.table == "predictions"]
-        after = _predictions(paths)
+    folders = {table: f"{folder}/{table}" for table in ("predictions", "extractions")}
+    run = ScoreRun(run_id, as_of, folders, since)
+    result = score(versions, buckets_of(seen), run, options)
+    if result.failed:
+        raise RunFailed("; ".join(f"{model}: {why}" for model, why in result.failed.items()))
+    after = _predictions([file.path for file in result.files if file.table == "predictions"])
     return [_compare(before, after, *pair) for pair in pairs]
 
 

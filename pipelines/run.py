@@ -19,7 +19,7 @@ import pyarrow as pa
 from transforms.counts import Count, StageCounts, collect
 from transforms.errors import Refused
 from transforms.file_systems import FileSystems
-from transforms.local_files import make_folder, write_whole
+from transforms.local_files import make_folder, remove_folder, write_whole
 from transforms.parquet import read_files, write_file
 from transforms.progress_notes import ProgressNotes
 from transforms.registry import ModelVersion
@@ -293,16 +293,7 @@ def publish(context: RunContext, warehouse: Warehouse, outcome: Outcome, status:
     record = Change("runs", (), (path,))
     changes = outcome.changes if status == "published" else []
     warehouse.publish(context.run_id, [*changes, record])
-    clear_staging(_staging(warehouse.folder, context.run_id))
-
-
-def clear_staging(staging: str) -> None:
-    """Removes a run's staging folder; on a store, which has no folders, each object below it."""
-    if "://" in staging:
-        left = FileSystems.match([f"{staging}/**"])[0].metadata_list
-        FileSystems.delete([file.path for file in left])
-    elif FileSystems.exists(staging):
-        FileSystems.delete([staging])
+    remove_folder(_staging(warehouse.folder, context.run_id))
 
 
 def summary(context: RunContext, outcome: Outcome, status: str) -> dict[str, object]:

@@ -17,6 +17,11 @@ _FUSE_HERE = "pre_optimize=all"
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
 
+def runs_here(options: PipelineOptions) -> bool:
+    """Whether all of a pipeline runs on this machine."""
+    return options.get_all_options()["runner"] in (LOCAL_RUNNER, "DirectRunner")
+
+
 class _WithoutNoise(logging.Filter):
     """Drops what Beam says in every run and nobody can act on."""
 

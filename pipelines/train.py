@@ -76,11 +76,13 @@ def train(
     splits: GivenSplits | None = None,
     margin: float = MARGIN,
     promote: bool = True,
+    work_root: str | None = None,
 ) -> Trained | None:
     """Trains one model and stores the version under `models`; None on workers that only help.
 
     `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
-    those known at `as_of` (UTC). `splits` decide in place of the hash of the subject. Without
+    those known at `as_of` (UTC). It works in a folder below `work_root`, which is local, and by
+    default `models`. `splits` decide in place of the hash of the subject. Without
     `promote` it is left to the caller to make a version champion that passed the gate.
 
     Raises: TooLittleData, when there are too few labelled examples; Refused, when a file of the
@@ -92,7 +94,7 @@ def train(
     definition = model_defs.find(model)
     config = definition.Config() if config is None else config
     as_of = utc_without_zone(as_of)
-    work = work_folder(definition, config, source, as_of, models, splits)
+    work = work_folder(definition, config, source, as_of, work_root or models, splits)
     clock = _Clock()
     scope = keras_training.strategy()  # before any other TensorFlow operation
     if is_chief():

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.nightly import models_folder
 from pipelines.run import Outcome
 from pipelines.train import train
+from pipelines.work_folder import work_root
 from transforms.counts import StageCounts
 from transforms.errors import Refused, RunFailed, TooLittleData
 from transforms.make_examples import Buckets
@@ -38,12 +39,20 @@ def train_models(
     Raises: TooLittleData, or what the model raises, without `skip`; Refused, when a file of a
     champion was changed; RunFailed, when another worker of the training is gone.
     """
-    outcome, folder = Outcome(), models_folder(warehouse)
+    outcome, folder, work = Outcome(), models_folder(warehouse), work_root(warehouse, options)
     for name, config in configs.items():
         sys.stderr.write(f"training {name}\n")
         try:
             trained = train(
-                name, buckets, folder, as_of, options, config=config, splits=splits, promote=promote
+                name,
+                buckets,
+                folder,
+                as_of,
+                options,
+                config=config,
+                splits=splits,
+                promote=promote,
+                work_root=work,
             )
         except TooLittleData as error:
             if not skip:

@@ -5,8 +5,8 @@ import datetime
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
@@ -18,11 +18,13 @@ from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress
 from pipelines.run import Outcome, RunContext, check_outcome, progress_notes
 from pipelines.runner import pipeline_options
+from pipelines.work_folder import temporary_folder
 from transforms.errors import Refused, RunFailed, UsageError
 from transforms.file_systems import FileSystems
 from transforms.key_check import check_key
 from transforms.keys import load_keys
 from transforms.native_logs import load_tensorflow
+from transforms.progress_notes import ProgressNotes
 from transforms.schemas import TABLES
 from transforms.warehouse import Warehouse, open_warehouse
 
@@ -77,6 +79,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
     from pipelines.nightly import buckets_of, champions, chosen_models, score_champions
     from pipelines.train_models import train_models
+    from pipelines.write_report import write_report
     from transforms.registry import promote
 
     keys, inputs = load_keys(arguments.id_key_file), inputs_of(arguments)
@@ -114,14 +117,15 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         )
 
     outcome = _execute(arguments, context, warehouse, options, work)
-    output = arguments.output or Path(warehouse.folder, "reports", f"{as_of:%Y-%m-%d}.html")
+    output = arguments.output or f"{warehouse.folder}/reports/{as_of:%Y-%m-%d}.html"
     try:
         for version in outcome.promoted:  # a night that failed leaves the champions as they were
             promote(version)
-        _write_report(open_warehouse(arguments.warehouse), context.run_id, output)
-    except OSError as error:
+        write_report(open_warehouse(arguments.warehouse), context.run_id, output)
+    except (OSError, BeamIOError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
         raise RunFailed(
-            f"run {context.run_id} is published, but what follows it failed ({error.strerror}): "
+            f"run {context.run_id} is published, but what follows it failed ({why}): "
             f"nightrounds report --run {context.run_id} makes the report"
         ) from error
     raise_failed(outcome)
@@ -173,8 +177,12 @@ def _reproduce(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
     warehouse = open_warehouse(arguments.warehouse)
     options = pipeline_options(arguments.workers, beam_arguments)
-    with Progress(enabled=not arguments.quiet) as progress:
-        found = reproduce(warehouse, arguments.run, options, progress)
+    with (
+        temporary_folder(warehouse, options, "reproduce") as folder,
+        Progress(enabled=not arguments.quiet) as progress,
+        progress.follow(ProgressNotes(f"{folder}/progress"), options),
+    ):
+        found = reproduce(warehouse, arguments.run, folder, options)
     for again in found:
         print(again.describe())  # noqa: T201 - the verb's result
     if not all(again.is_same for again in found):
@@ -189,7 +197,7 @@ def _show(warehouse: Warehouse, sql: str, output: str) -> None:
     from pipelines.query import OutputFormat, run_query
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    files = {table: warehouse.paths(table) for table in TABLES}
+    files = {table: warehouse.readable(table) for table in TABLES}
     run_query(sql, files, sys.stdout, output=OutputFormat(output), width=width)
 
 
@@ -219,24 +227,9 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
 
 def _report(arguments: Arguments, _beam: Sequence[str]) -> None:
-    _write_report(open_warehouse(arguments.warehouse), arguments.run, arguments.output)
+    from pipelines.write_report import write_report
 
-
-def _write_report(warehouse: Warehouse, run_id: str | None, output: Path) -> None:
-    from pipelines.nightly import champions
-    from pipelines.query import open_tables
-    from pipelines.report import build_report, quality_of, render_report
-    from transforms.registry import METRICS
-
-    quality = [
-        quality_of(version.model, version.version, version.read_json(METRICS)["measures"])
-        for version in champions(warehouse, model_defs.names())
-    ]
-    with open_tables({table: warehouse.paths(table) for table in TABLES}) as connection:
-        page = render_report(build_report(connection, run_id=run_id, quality=quality))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(page, encoding="utf-8")
-    sys.stderr.write(f"report: {output}\n")
+    write_report(open_warehouse(arguments.warehouse), arguments.run, arguments.output)
 
 
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -283,7 +276,9 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     splits = splits_of(arguments)
 
     def work() -> Outcome:
-        found = evaluate(versions, buckets_of(warehouse), as_of, options, splits=splits)
+        with temporary_folder(warehouse, options, "evaluate") as folder:
+            buckets = buckets_of(warehouse)
+            found = evaluate(versions, buckets, as_of, folder, options, splits=splits)
         if arguments.output is not None:
             found[versions[0].model].predictions.write_parquet(arguments.output)
         return Outcome(

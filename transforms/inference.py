@@ -96,14 +96,14 @@ class Scored(NamedTuple):
 def load_estimator(scoring: Scoring) -> Estimator:
     """The estimator of a version, copied to this machine where it lies elsewhere."""
     quiet_tensorflow()
-    folder = local_copy(scoring.version)
-    if scoring.estimator == KERAS:
-        from transforms.keras_estimator import KerasEstimator
+    with local_copy(scoring.version) as folder:
+        if scoring.estimator == KERAS:
+            from transforms.keras_estimator import KerasEstimator
 
-        return KerasEstimator(f"{folder}/saved_model", scoring.features, scoring.classes)
-    from transforms.forest_estimator import ForestEstimator
+            return KerasEstimator(f"{folder}/saved_model", scoring.features, scoring.classes)
+        from transforms.forest_estimator import ForestEstimator
 
-    return ForestEstimator(folder, scoring.features, scoring.label, scoring.classes)
+        return ForestEstimator(folder, scoring.features, scoring.label, scoring.classes)
 
 
 def infer(estimator: Estimator, batch: pa.RecordBatch, features: pa.Schema) -> Inferred:

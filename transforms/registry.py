@@ -4,11 +4,13 @@ A version is written elsewhere first and copied whole, its MANIFEST.json last: a
 one is no version. `<models>/<name>/champion` holds the version that scores.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ MODEL = "model.json"
 METRICS = "metrics.json"
 CARD = "card.md"
 _BLOCK_BYTES = 1 << 20
+# Beam cannot write a file without content to S3: at a URL the manifest alone tells of it.
+_EMPTY = hashlib.sha256().hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +111,15 @@ def store(built: str, models: str, model: str, version: str) -> ModelVersion:
     target = ModelVersion(model, version, f"{models}/{model}/{version}")
     hashes = file_hashes(built)
     for name in hashes:
-        _copy(f"{built}/{name}", target.file(name))
+        if not _is_only_told(target, hashes[name]):
+            _copy(f"{built}/{name}", target.file(name))
     manifest = json.dumps({"model": model, "version": version, "sha256": hashes}, indent=1)
     _write(target.file(MANIFEST), manifest.encode())
     return target
+
+
+def _is_only_told(version: ModelVersion, digest: str) -> bool:
+    return digest == _EMPTY and "://" in version.folder
 
 
 def _copy(source: str, target: str) -> None:
@@ -136,6 +145,8 @@ def verify(version: ModelVersion) -> None:
         )
     for name, expected in hashes.items():
         path = version.file(name)
+        if _is_only_told(version, expected):
+            continue
         if not FileSystems.exists(path):
             raise Refused(f"{version.model} {version.version}: {name} is missing")
         if _sha256(path) != expected:
@@ -157,11 +168,16 @@ def _names(folder: str) -> set[str]:
     }
 
 
-def local_copy(version: ModelVersion) -> str:
-    """A local folder with the version's files: its own, or a download of a remote one."""
+@contextlib.contextmanager
+def local_copy(version: ModelVersion) -> Iterator[str]:
+    """A local folder with the version's files: its own, or for the `with` block a download."""
     if "://" not in version.folder:
-        return version.folder
-    folder = tempfile.mkdtemp(prefix=f"{version.model}-")
-    for name in version.read_json(MANIFEST)["sha256"]:
-        _copy(version.file(name), f"{folder}/{name}")
-    return folder
+        yield version.folder
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{version.model}-") as folder:
+        for name, digest in version.read_json(MANIFEST)["sha256"].items():
+            if _is_only_told(version, digest):
+                _write(f"{folder}/{name}", b"")
+            else:
+                _copy(version.file(name), f"{folder}/{name}")
+        yield folder

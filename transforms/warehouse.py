@@ -3,7 +3,7 @@
 Workers only write Parquet files; `Warehouse.publish` makes them visible, table by table, each in
 one Iceberg transaction. A journal written before and removed after makes the whole of it one
 step: whoever opens the warehouse, or publishes, next finishes a publication that was cut short.
-On a local warehouse one process at a time opens or publishes, so nobody sees half of one.
+One process at a time opens or publishes, so nobody sees half of one.
 
 Source: https://iceberg.apache.org/spec/, https://py.iceberg.apache.org/api/
 """
@@ -14,26 +14,33 @@ import functools
 import json
 import logging
 import os
-import tomllib
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog, load_catalog
+from pyarrow.dataset import Dataset, dataset
+from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import CommitFailedException, NoSuchTableError
 from pyiceberg.expressions import And, BooleanExpression, EqualTo, In, Or
+from pyiceberg.io.pyarrow import PyArrowFileIO
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
 
 from transforms.errors import CutShort, RunFailed, UsageError
 from transforms.file_systems import FileSystems
-from transforms.local_files import lock, write_whole
+from transforms.local_files import write_whole
+from transforms.publish_lock import is_shared, lock_catalog, lock_folder
 from transforms.schemas import TABLES, Table
+from transforms.warehouse_config import (
+    DEFAULT_BUCKETS,
+    Config,
+    catalog_of,
+    read_config,
+    write_config,
+)
 
-CONFIG_FILE = "nightrounds.toml"
-DEFAULT_BUCKETS = 64
 _RUN_PROPERTY = "nightrounds.run_id"
 
 _LOG = logging.getLogger(__name__)
@@ -65,7 +72,8 @@ class Warehouse:
     """An open warehouse; `folder` is a local path or a URL without trailing slash.
 
     It shows the tables as they were when it was opened: `base` holds their snapshots. Without
-    `quarantine_raw` the bytes of refused inputs are not to be stored.
+    `quarantine_raw` the bytes of refused inputs are not to be stored. `work_folder` is a local one
+    for trainings, where the warehouse names one.
     """
 
     folder: str
@@ -73,6 +81,7 @@ class Warehouse:
     catalog: Catalog
     base: dict[str, int | None] = dataclasses.field(default_factory=dict)
     quarantine_raw: bool = True
+    work_folder: str = ""
 
     def __post_init__(self) -> None:
         self.base.update({name: self._snapshot_id(name) for name in TABLES})
@@ -119,6 +128,21 @@ class Warehouse:
         """The paths of the table's live files."""
         return [file.path for file in self.files(table)]
 
+    def readable(self, table: str) -> list[str] | Dataset:
+        """The table's live files for an SQL engine: paths, or from a URL a dataset.
+
+        It is read with the catalog's own settings for its file system.
+        """
+        paths = self.paths(table)
+        if "://" not in self.folder or not paths:
+            return paths
+        iceberg = self.catalog.load_table(TABLES[table].identifier)
+        found = [PyArrowFileIO.parse_location(path) for path in paths]
+        scheme, netloc, _ = found[0]
+        files = PyArrowFileIO(iceberg.io.properties).fs_by_scheme(scheme, netloc)
+        names = [name for *_, name in found]
+        return dataset(names, TABLES[table].schema, format="parquet", filesystem=files)
+
     def all_paths(self, table: str) -> set[str]:
         """The paths of the files of every snapshot that the table still has."""
         iceberg = self._load(TABLES[table])
@@ -136,6 +160,16 @@ class Warehouse:
             if day is None or values["run_date"] == day:
                 found[int(str(values["bucket"]))].append(file.path)
         return dict(found)
+
+    def check_place(self) -> None:
+        """Raises: UsageError, when the catalog is that of a warehouse in another place."""
+        for table in TABLES.values():
+            iceberg = self._load(table)
+            if iceberg is not None and not iceberg.location().startswith(f"{self.url}/"):
+                raise UsageError(
+                    f"--warehouse {self.folder}: its catalog has the tables of another warehouse "
+                    f"({iceberg.location()}); each needs a database of its own"
+                )
 
     def last_published(self) -> datetime.datetime | None:
         """When the newest publication was made (UTC without zone); None before the first."""
@@ -156,7 +190,7 @@ class Warehouse:
         CutShort, when it began and could not end: whoever opens the warehouse next ends it.
         """
         changes = [change for change in changes if change.replaced or change.files]
-        with lock(self.folder):
+        with lock_folder(self.folder), lock_catalog(self.catalog, self.folder):
             self._finish_interrupted()  # of a run that died after this one had begun
             for change in changes:
                 # What only appends cannot overwrite what another run did.
@@ -180,7 +214,7 @@ class Warehouse:
 
     def finish_interrupted(self) -> list[str]:
         """Finishes publications that were cut short; their run ids."""
-        with lock(self.folder):
+        with lock_folder(self.folder), lock_catalog(self.catalog, self.folder):
             return self._finish_interrupted()
 
     def _finish_interrupted(self) -> list[str]:
@@ -306,47 +340,49 @@ def open_warehouse(location: str, *, create: bool = False, buckets: int | None =
 
     `location` is a folder, or a URL whose `nightrounds.toml` holds `buckets` and, under
     `[catalog]`, the properties of a pyiceberg catalog; a folder has a SQLite catalog of its own.
-    With `quarantine_raw = false` there the bytes of refused inputs are not stored.
+    With `quarantine_raw = false` there the bytes of refused inputs are not stored; `work_folder`
+    names a local folder for trainings.
 
-    Raises: UsageError, when there is no warehouse, it has another number of buckets, or
-    `quarantine_raw` is neither true nor false; RunFailed, when its catalog is gone.
+    Raises: UsageError, when there is no warehouse, it has another number of buckets, its
+    `nightrounds.toml` is wrong, or its catalog is another's; RunFailed, when its catalog is gone.
     """
     folder = location.rstrip("/") if "://" in location else os.path.abspath(location)
     if create:
         _create_folders(folder)
-    elif _read_config(folder) is None:
+    elif read_config(folder) is None:
         raise _no_warehouse(location)
-    with lock(folder):
-        return _open(folder, location, create, buckets)
+    with lock_folder(folder):
+        catalog = catalog_of(folder, read_config(folder) or Config())
+        with lock_catalog(catalog, folder):
+            return _open(folder, location, catalog, create, buckets)
 
 
-def _open(folder: str, location: str, create: bool, buckets: int | None) -> Warehouse:
-    config = _read_config(folder) or {}
-    is_new = "buckets" not in config
-    if is_new and not create:
+def _open(
+    folder: str, location: str, catalog: Catalog, create: bool, buckets: int | None
+) -> Warehouse:
+    config = read_config(folder) or Config()
+    number = config.buckets or buckets or DEFAULT_BUCKETS
+    if config.buckets is None and not create:
         raise _no_warehouse(location)
-    config = {"buckets": buckets or DEFAULT_BUCKETS, **config}
-    if buckets is not None and buckets != config["buckets"]:
-        raise UsageError(f"--buckets {buckets}: the warehouse was created with {config['buckets']}")
-    properties = config.get("catalog") or {
-        "type": "sql",
-        "uri": f"sqlite:///{folder}/catalog.db",
-        "warehouse": _url(folder),
-    }
-    quarantine_raw = config.get("quarantine_raw", True)
-    if not isinstance(quarantine_raw, bool):
-        raise UsageError(f"{CONFIG_FILE}: quarantine_raw = {quarantine_raw!r}: not true or false")
-    catalog = load_catalog("nightrounds", **properties)  # type: ignore[arg-type]
-    if not is_new and not catalog.list_namespaces():
+    if buckets not in (None, number):
+        raise UsageError(f"--buckets {buckets}: the warehouse was created with {number}")
+    if config.buckets is not None and not catalog.list_namespaces():
         # Else the warehouse would look empty, and be filled anew beside its files.
         raise RunFailed(f"--warehouse {location}: its catalog is gone or empty; restore it")
+    warehouse = Warehouse(
+        folder,
+        number,
+        catalog,
+        quarantine_raw=config.quarantine_raw,
+        work_folder=config.work_folder.rstrip("/"),
+    )
+    if is_shared(catalog):
+        warehouse.check_place()
     if create:
         for namespace in sorted({table.namespace for table in TABLES.values()}):
             catalog.create_namespace_if_not_exists(namespace)
-    if is_new:  # last: with this file the warehouse exists
-        _write_config(folder, config)
-    number = int(str(config["buckets"]))
-    warehouse = Warehouse(folder, number, catalog, quarantine_raw=quarantine_raw)
+    if config.buckets is None:  # last: with this file the warehouse exists
+        write_config(folder, dataclasses.replace(config, buckets=number))
     if warehouse._finish_interrupted():
         _LOG.warning("finished a publication that had been cut short")
         warehouse = dataclasses.replace(warehouse, base={})
@@ -357,25 +393,7 @@ def _no_warehouse(location: str) -> UsageError:
     return UsageError(f"--warehouse {location}: no warehouse there; `nightrounds ingest` makes one")
 
 
-def _read_config(folder: str) -> dict[str, object] | None:
-    path = f"{folder}/{CONFIG_FILE}"
-    if not FileSystems.exists(path):
-        return None
-    with FileSystems.open(path) as file:
-        return tomllib.loads(file.read().decode())
-
-
 def _create_folders(folder: str) -> None:
     if "://" not in folder:
         for name in ("", "clinical", "restricted", "journal", "staging"):
             Path(folder, name).mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write_config(folder: str, config: Mapping[str, object]) -> None:
-    lines = [f"buckets = {config['buckets']}"]
-    if "quarantine_raw" in config:
-        lines.append(f"quarantine_raw = {json.dumps(config['quarantine_raw'])}")
-    catalog = config.get("catalog")
-    if isinstance(catalog, dict):
-        lines += ["", "[catalog]", *(f"{key} = {json.dumps(v)}" for key, v in catalog.items())]
-    write_whole(f"{folder}/{CONFIG_FILE}", "\n".join(lines) + "\n")

@@ -1,6 +1,8 @@
 """A run whose launcher died when its work was done is published by `commit`."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +11,7 @@ from pipelines.cli import main
 from tests.golden import build
 from tests.pipelines.trained import copy_of, know_only_logistic, trained_in
 from tests.table_state import table_state
-from transforms.registry import promote
+from transforms.file_systems import FileSystems
 from transforms.warehouse import open_warehouse
 
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
@@ -20,22 +22,42 @@ class Died(BaseException):
     """The launcher is gone: nothing of it runs any more."""
 
 
+@dataclasses.dataclass
+class Site:
+    """Two warehouses that know a stand-in's champion, and nothing else, by name."""
+
+    inputs: Path
+    places: dict[str, str]
+
+    def waiting(self):
+        """The ids of the runs whose staging folders are there."""
+        found = FileSystems.match([f"{self.places['died']}/staging/*/**"])[0].metadata_list
+        return {file.path.split("/staging/")[1].split("/")[0] for file in found}
+
+
 @pytest.fixture
-def site(tmp_path, tmp_path_factory, monkeypatch):
-    """Two warehouses that know a stand-in's champion, and nothing else."""
+def site(request, tmp_path, tmp_path_factory, monkeypatch):
+    """In folders, or with the parameter `object store` there."""
     version = trained_in(tmp_path_factory.getbasetemp())["logistic"].version
     know_only_logistic(monkeypatch)
-    for name in ("died", "alone"):
-        open_warehouse(str(tmp_path / name), create=True, buckets=2)
-        (tmp_path / name / "models").mkdir()
-        promote(copy_of(version, tmp_path / name / "models"))
+    names = ("died", "alone")
+    places = {name: str(tmp_path / name) for name in names}
+    if getattr(request, "param", "folder") == "object store":
+        store = request.getfixturevalue("object_store")
+        places = {name: store.new_location() for name in names}
+    for place in places.values():
+        open_warehouse(place, create=True, buckets=2)
+        copy_of(version, f"{place}/models")
     build.write_inputs(tmp_path / "in")
-    return tmp_path
+    return Site(tmp_path / "in", places)
+
+
+everywhere = pytest.mark.parametrize("site", ["folder", "object store"], indirect=True)
 
 
 def call(site, name, verb, *arguments):
-    inputs = build.write_inputs(site / "in") if verb in ("ingest", "nightly") else []
-    return main([verb, *arguments, *inputs, "--warehouse", str(site / name), "--quiet"])
+    inputs = build.write_inputs(site.inputs) if verb in ("ingest", "nightly") else []
+    return main([verb, *arguments, *inputs, "--warehouse", site.places[name], "--quiet"])
 
 
 def die(site, verb, *arguments):
@@ -49,20 +71,27 @@ def die(site, verb, *arguments):
         patch.setattr(execute, "_record", lambda *_: None)
         with pytest.raises(Died):
             call(site, "died", verb, *arguments)
-    (folder,) = (site / "died" / "staging").iterdir()
-    return folder.name
+    (run,) = site.waiting()
+    return run
 
 
 def commit(site, run, *more):
-    return main(["commit", run, "--warehouse", str(site / "died"), *more])
+    return main(["commit", run, "--warehouse", site.places["died"], *more])
 
 
 def state(site, name):
-    return table_state(open_warehouse(str(site / name)), {})
+    return table_state(open_warehouse(site.places[name]), {})
 
 
 @pytest.mark.parametrize(
-    "verbs", [[("ingest",)], [("ingest",), ("score", "logistic", *NIGHT)], [("nightly", *NIGHT)]]
+    ("site", "verbs"),
+    [
+        ("folder", [("ingest",)]),
+        ("folder", [("ingest",), ("score", "logistic", *NIGHT)]),
+        ("folder", [("nightly", *NIGHT)]),
+        ("object store", [("nightly", *NIGHT)]),
+    ],
+    indirect=["site"],
 )
 def test_what_is_published_is_what_the_launcher_would_have(site, capsys, verbs):
     for verb in verbs:
@@ -76,14 +105,14 @@ def test_what_is_published_is_what_the_launcher_would_have(site, capsys, verbs):
     assert commit(site, run) == 0
     assert f"run {run}: published" in capsys.readouterr().out
     assert state(site, "died") == state(site, "alone")
-    assert not any((site / "died" / "staging").iterdir())
+    assert site.waiting() == set()
     assert commit(site, run) == 2
     assert "none does" in capsys.readouterr().err
 
 
 def test_a_run_that_is_not_finished_is_not_published(site, capsys):
     run = die(site, "nightly", *NIGHT)
-    (site / "died" / "staging" / run / "scores.json").unlink()
+    FileSystems.delete([f"{site.places['died']}/staging/{run}/scores.json"])
     before = state(site, "died")
     assert commit(site, run) == 1
     assert "is not finished" in capsys.readouterr().err
@@ -94,7 +123,7 @@ def test_a_run_that_is_not_finished_is_not_published(site, capsys):
 
 def test_metrics_and_lineage_tell_of_it_as_of_the_run(site):
     run = die(site, "ingest")
-    prom, events = site / "n.prom", site / "lineage.ndjson"
+    prom, events = site.inputs / "n.prom", site.inputs / "lineage.ndjson"
     assert commit(site, run, "--metrics-file", str(prom), "--lineage-file", str(events)) == 0
     assert f'nightrounds_last_run_info{{run_id="{run}",verb="ingest"' in prom.read_text()
     end = json.loads(events.read_text().splitlines()[-1])
@@ -104,6 +133,7 @@ def test_metrics_and_lineage_tell_of_it_as_of_the_run(site):
     ]
 
 
+@everywhere
 def test_what_another_run_changed_since_is_not_overwritten(site, capsys):
     run = die(site, "ingest")
     assert call(site, "died", "ingest") == 0

@@ -23,6 +23,7 @@ def trained(tmp_path_factory):
     return trained_in(tmp_path_factory.getbasetemp())
 
 
-def test_evaluate_measures_what_training_measured(trained, hospital):
-    found = evaluate([trained["forest"].version], hospital, shared.AS_OF, pipeline_options())
+def test_evaluate_measures_what_training_measured(trained, hospital, tmp_path):
+    version, options = trained["forest"].version, pipeline_options()
+    found = evaluate([version], hospital, shared.AS_OF, str(tmp_path), options)
     assert found["forest"].evaluation == trained["forest"].evaluation

@@ -13,8 +13,8 @@ import pytest
 import pipelines.arguments
 import pipelines.execute
 import pipelines.workers
-import transforms.local_files
 import transforms.parquet
+import transforms.publish_lock
 import transforms.warehouse
 from pipelines.cli import main
 from pipelines.execute import execute
@@ -207,7 +207,7 @@ def test_a_run_publishes_after_the_one_that_died_before_it(tmp_path, monkeypatch
 
 def test_who_hangs_while_publishing_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     opened = open_warehouse(str(tmp_path / "w"), create=True, buckets=2)
-    monkeypatch.setattr(transforms.local_files, "LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(transforms.publish_lock, "LOCK_TIMEOUT_S", 0.1)
     with open(f"{opened.folder}/journal/lock", "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RunFailed, match="look for one that hangs"):

@@ -93,7 +93,9 @@ def test_a_mean_of_members_lies_between_them(hospital, tmp_path):
 
 def test_evaluate_gives_the_held_out_predictions_beside_the_truth(hospital, tmp_path):
     trained = train_model("panel", hospital, tmp_path, config=panel.Config(epochs=5))
-    found = evaluate([trained.version], hospital, shared.AS_OF, pipeline_options())["panel"]
+    found = evaluate([trained.version], hospital, shared.AS_OF, str(tmp_path), pipeline_options())[
+        "panel"
+    ]
     assert found.evaluation == trained.evaluation
     rows = found.predictions
     assert rows.height == 66

@@ -13,7 +13,6 @@ from tests.golden import build
 from tests.pipelines.trained import copy_of, know_only_logistic, trained_in
 from tests.standins import logistic
 from transforms.keys import Keys
-from transforms.registry import promote
 from transforms.schemas import TABLES
 from transforms.warehouse import open_warehouse
 
@@ -30,7 +29,7 @@ def scored(tmp_path, tmp_path_factory, monkeypatch):
     where = ["--warehouse", str(warehouse), "--quiet"]
     assert main(["ingest", *where, "--buckets", "2", *build.write_inputs(tmp_path / "in")]) == 0
     (warehouse / "models").mkdir(exist_ok=True)
-    promote(copy_of(version, warehouse / "models"))
+    copy_of(version, warehouse / "models")
     assert main(["score", "logistic", *where, "--as-of", build.AS_OF]) == 0
     return tmp_path
 

@@ -110,9 +110,16 @@ def test_a_champion_of_other_splits_is_not_compared_with(trained, hospital, tmp_
     found = train_model("logistic", hospital, tmp_path, config=worse, splits=given)
     assert found.decision.promoted
     assert "first version that can be compared" in found.decision.reason
-    evaluate([found.version], hospital, shared.AS_OF, pipeline_options(), splits=given)
+    evaluate(
+        [found.version],
+        hospital,
+        shared.AS_OF,
+        str(tmp_path / "given"),
+        pipeline_options(),
+        splits=given,
+    )
     assert "trained with other splits" not in capsys.readouterr().err
-    evaluate([found.version], hospital, shared.AS_OF, pipeline_options())
+    evaluate([found.version], hospital, shared.AS_OF, str(tmp_path / "own"), pipeline_options())
     assert "trained with other splits" in capsys.readouterr().err
 
 

@@ -1,7 +1,6 @@
 """What the tests of training, evaluation and scoring share."""
 
 import functools
-import shutil
 from pathlib import Path
 
 import pytest
@@ -60,9 +59,10 @@ def know_only_logistic(monkeypatch):
 
 
 def copy_of(version, models):
-    """The version in a registry of its own."""
-    shutil.copytree(version.folder.rpartition("/")[0], models / version.model)
-    return registry.version_of(str(models), version.model, version.version)
+    """The version, as champion, in a registry of its own: a folder or a URL."""
+    copy = registry.store(version.folder, str(models), version.model, version.version)
+    registry.promote(copy)
+    return copy
 
 
 def folders(root):

@@ -9,11 +9,11 @@ import pytest
 from apache_beam.io.filesystem import FileMetadata, FileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.run import clear_staging
 from tests.pipelines.trained import told_in
 from transforms import progress_notes
 from transforms.epoch_notes import epochs_noted
 from transforms.file_systems import FileSystems
+from transforms.local_files import remove_folder
 from transforms.progress_notes import ProgressNotes, Sums, notes_in
 
 
@@ -151,7 +151,7 @@ def test_nothing_is_left_when_the_run_is_published(folder, often):
         stage.done()  # the next write is still to come
     assert notes_in(options) == ProgressNotes("")
     staging = folder.rpartition("/")[0]
-    clear_staging(staging)
+    remove_folder(staging)
     time.sleep(0.01)
     assert files(staging) == files(folder) == []
     assert not os.path.exists(staging)

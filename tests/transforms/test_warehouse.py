@@ -1,5 +1,6 @@
 """Publication: replace, repeat, interruption, concurrency."""
 
+import concurrent.futures
 import dataclasses
 import datetime
 import os
@@ -10,6 +11,7 @@ import pytest
 
 from tests.builders import event_frame
 from transforms.errors import CutShort, RunFailed, UsageError
+from transforms.file_systems import FileSystems
 from transforms.parquet import read_files, write_file
 from transforms.schemas import EVENTS, TABLES
 from transforms.warehouse import Change, Warehouse, open_warehouse
@@ -18,8 +20,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:U
 
 
 @pytest.fixture
-def warehouse(tmp_path):
-    return open_warehouse(str(tmp_path / "w"), create=True, buckets=4)
+def warehouse(location):
+    return open_warehouse(location, create=True, buckets=4)
 
 
 def write(warehouse, bucket, codes, run="r"):
@@ -33,9 +35,13 @@ def codes(warehouse):
     return sorted(zip(table["bucket"].to_pylist(), table["code"].to_pylist(), strict=True))
 
 
-def test_a_new_warehouse_is_empty_and_private(warehouse):
-    assert warehouse.buckets == 4
+def test_a_new_warehouse_is_empty(warehouse):
+    assert open_warehouse(warehouse.folder).buckets == 4
     assert warehouse.files("events") == []
+
+
+def test_a_folder_is_private(tmp_path):
+    warehouse = open_warehouse(str(tmp_path / "w"), create=True, buckets=4)
     assert os.stat(f"{warehouse.folder}/restricted").st_mode & 0o777 == 0o700
 
 
@@ -104,14 +110,36 @@ def test_an_interrupted_publication_is_finished_by_whoever_opens_next(warehouse,
             raise Interrupted
         commit(self, iceberg, table, change, run_id)
 
-    monkeypatch.setattr(Warehouse, "_commit", interrupt)
-    with pytest.raises(CutShort, match="the next command on this warehouse finishes it"):
-        warehouse.publish("r1", [events, images])
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "_commit", interrupt)
+        with pytest.raises(CutShort, match="the next command on this warehouse finishes it"):
+            warehouse.publish("r1", [events, images])
     again = open_warehouse(warehouse.folder)
     assert codes(again) == [(0, "A")]
     assert again.finish_interrupted() == []
-    assert os.listdir(f"{warehouse.folder}/journal") == ["lock"]
+    journal = FileSystems.match([f"{warehouse.folder}/journal/*.json"])[0].metadata_list
+    assert journal == []
+
+
+def test_who_publishes_while_another_does_waits_and_then_fails(warehouse):
+    """Both begin from the same tables; whoever is second finds them changed."""
+    others = [open_warehouse(warehouse.folder) for _ in range(4)]
+    files = [write(warehouse, 0, [f"C{number}"], f"r{number}") for number in range(4)]
+
+    def publish(number):
+        try:
+            others[number].publish(f"r{number}", [Change("events", ((0,),), (files[number],))])
+        except RunFailed as error:
+            assert "run it again" in str(error)
+            return None
+        return number
+
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        won = [number for number in threads.map(publish, range(4)) if number is not None]
+    (winner,) = won
+    assert codes(warehouse) == [(0, f"C{winner}")]
+    snapshots = warehouse.catalog.load_table("clinical.events").snapshots()
+    assert {s.summary["nightrounds.run_id"] for s in snapshots} == {f"r{winner}"}
 
 
 def test_of_two_runs_on_the_same_state_the_later_fails_and_spoils_nothing(warehouse):
