@@ -95,10 +95,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     warehouse = argparse.ArgumentParser(add_help=False)
     warehouse.add_argument("--warehouse", required=True, metavar="W", help="folder or URL")
-    running = argparse.ArgumentParser(add_help=False)
+    showing = argparse.ArgumentParser(add_help=False)
+    showing.add_argument("--quiet", action="store_true", help="no progress on stderr")
+    running = argparse.ArgumentParser(add_help=False, parents=[showing])
     running.add_argument("--json", action="store_true", help="print one summary object at the end")
     running.add_argument("--workers", type=_positive, default=1, metavar="N")
-    running.add_argument("--quiet", action="store_true", help="no progress on stderr")
     telling = argparse.ArgumentParser(add_help=False)
     telling.add_argument(
         "--metrics-file",
@@ -227,7 +228,7 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("--format", choices=["table", "csv", "json"], default="table")
     reproduce = verbs.add_parser(
         "reproduce",
-        parents=[warehouse],
+        parents=[warehouse, showing],
         help="score as a run did, from the tables as it saw them, and compare bit for bit",
     )
     reproduce.add_argument("run", metavar="RUN_ID")
@@ -246,11 +247,13 @@ def build_parser() -> argparse.ArgumentParser:
     report = verbs.add_parser("report", parents=[warehouse], help="the morning's page, HTML")
     report.add_argument("--run", metavar="ID", help="of which run (default: the newest)")
     report.add_argument("-o", "--output", required=True, metavar="FILE")
-    export = verbs.add_parser("export-meds", parents=[warehouse], help="the events as MEDS")
+    export = verbs.add_parser(
+        "export-meds", parents=[warehouse, showing], help="the events as MEDS"
+    )
     export.add_argument("folder", type=Path, metavar="DIR")
     verbs.add_parser(
         "gc",
-        parents=[warehouse],
+        parents=[warehouse, showing],
         help="remove files that no table refers to, and what killed trainings left",
     )
     return parser

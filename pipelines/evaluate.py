@@ -21,6 +21,7 @@ from transforms.inference import utc_without_zone
 from transforms.make_examples import Buckets, LabelledExamples
 from transforms.manifest import WriteManifest, read_manifest
 from transforms.parquet import read_files
+from transforms.progress_notes import notes_in
 from transforms.registry import MODEL, ModelVersion
 from transforms.schemas import PREDICTIONS
 from transforms.splits import HELD_OUT, GivenSplits
@@ -122,6 +123,9 @@ def evaluate_version(
     result = score([version], examples, ScoreRun("evaluate", _DAY, folders), options)
     if result.failed:
         raise RunFailed(f"{version.model} {version.version}: {result.failed[version.model]}")
+    notes = notes_in(options).stage(f"measure_{version.model}", "versions")
+    notes.found(1)
+    notes.begin()
     files = [file.path for file in result.files if file.table == "predictions"]
     labelled = pl.DataFrame(read_examples(examples, example_schema(definition.FEATURES, label)))
     groups = slice_groups(labelled, optional(definition, "SLICES") or ())
@@ -130,4 +134,6 @@ def evaluate_version(
     described = version.read_json(MODEL)
     classes = tuple(described["classes"])
     cut = Calibration.from_json(described.get("calibration", {})).cut
-    return Evaluated(evaluate_predictions(both, label, classes, groups, cut), both, classes)
+    evaluation = evaluate_predictions(both, label, classes, groups, cut)
+    notes.done(records=both.height)
+    return Evaluated(evaluation, both, classes)

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.progress import Progress, StageState
 from transforms.errors import UsageError
 from transforms.parquet import read_files
 from transforms.schemas import EVENTS
@@ -22,7 +23,7 @@ from transforms.warehouse import Warehouse
 _EXTENSIONS = ["unit", "codes", "encounter_id", "resource_type", "resource_id", "source_id"]
 
 
-def export_meds(warehouse: Warehouse, folder: Path) -> int:
+def export_meds(warehouse: Warehouse, folder: Path, progress: Progress | None = None) -> int:
     """Writes `data/`, `metadata/` of a MEDS dataset, a shard for each bucket; the events written.
 
     Raises: UsageError, when the folder is not empty.
@@ -39,7 +40,9 @@ def export_meds(warehouse: Warehouse, folder: Path) -> int:
     subjects: list[pl.Series] = []
     codes: set[str] = set()
     total = 0
-    for bucket, paths in sorted(warehouse.by_bucket("events").items()):
+    progress = progress or Progress(enabled=False)
+    buckets = sorted(warehouse.by_bucket("events").items())
+    for number, (bucket, paths) in enumerate(buckets, 1):
         shard = read_files(paths, EVENTS, columns).cast(schema).replace_schema_metadata()
         meds.DataSchema.validate(shard)
         pq.write_table(shard, folder / meds.data_subdirectory / f"{bucket:05d}.parquet")
@@ -47,6 +50,7 @@ def export_meds(warehouse: Warehouse, folder: Path) -> int:
         subjects.append(frame["subject_id"].unique())
         codes.update(frame["code"].unique())
         total += shard.num_rows
+        progress.show(StageState("export_meds", number, len(buckets), "buckets", total))
     _write_metadata(folder, pl.concat(subjects).sort() if subjects else None, sorted(codes))
     return total
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystem import FileMetadata
 
+from pipelines.progress import Progress
 from pipelines.work_folder import work_folder_of
 from transforms.errors import Refused
 from transforms.file_systems import FileSystems
@@ -18,7 +19,9 @@ from transforms.warehouse import Warehouse
 MIN_AGE = datetime.timedelta(days=1)
 
 
-def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, int]:
+def collect_garbage(
+    warehouse: Warehouse, now: datetime.datetime, progress: Progress | None = None
+) -> tuple[int, int]:
     """Removes orphans older than a day; (files, bytes) removed.
 
     A file is an orphan when no snapshot of its table, old ones included, holds it: what a run
@@ -36,7 +39,9 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
             "moved, or is reached by a link; nothing was removed. Give the path it was made under"
         )
     files, size = _abandoned(warehouse, now)
-    for name, table in sorted(TABLES.items()):
+    progress = progress or Progress(enabled=False)
+    for number, (name, table) in enumerate(sorted(TABLES.items())):
+        progress.update("gc", number, len(TABLES), "tables")
         pattern = f"{warehouse.folder}/{table.namespace}/{name}/data/**"
         for found in FileSystems.match([pattern])[0].metadata_list:
             if (
@@ -46,6 +51,7 @@ def collect_garbage(warehouse: Warehouse, now: datetime.datetime) -> tuple[int, 
             ):
                 FileSystems.delete([found.path])
                 files, size = files + 1, size + found.size_in_bytes
+    progress.update("gc", len(TABLES), len(TABLES), "tables")
     return files, size
 
 

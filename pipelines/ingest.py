@@ -11,7 +11,6 @@ from pipelines.run import (
     RunContext,
     WriteManifest,
     manifest_path,
-    progress_notes,
     read_manifest,
 )
 from transforms.batches import keyed_batches
@@ -21,7 +20,6 @@ from transforms.find_files import check_inputs, match_files
 from transforms.keys import Keys
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.link import Link
-from transforms.progress_notes import ProgressNotes
 from transforms.read_counts import check_count_file, keyed_counts
 from transforms.read_dicom import ReadDicom
 from transforms.read_fhir import ReadFhir
@@ -109,7 +107,7 @@ def ingest(
     ]
     manifest = manifest_path(warehouse, context.run_id)
     with beam.Pipeline(options=options) as pipeline:
-        read = _read(pipeline, keys, inputs, warehouse.buckets, progress_notes(warehouse, context))
+        read = _read(pipeline, keys, inputs, warehouse.buckets)
         rows = read["rows"]
         linked = {
             "pending": read["pending"],
@@ -144,7 +142,7 @@ def table_files(paths: Sequence[str]) -> list[str]:
 
 
 def _read(
-    pipeline: beam.Pipeline, keys: Keys, inputs: Inputs, buckets: int, notes: ProgressNotes
+    pipeline: beam.Pipeline, keys: Keys, inputs: Inputs, buckets: int
 ) -> dict[str, beam.PCollection]:
     """The readers of the inputs that were given, their outputs flattened by name."""
     outputs: dict[str, list[beam.PCollection]] = {
@@ -155,13 +153,11 @@ def _read(
     }
     readers, limits = [], inputs.limits
     if inputs.fhir:
-        units = pipeline | "FindFhir" >> FindUnits("read_fhir", inputs.fhir, True, limits, notes)
-        readers.append(units | ReadFhir(keys, buckets, inputs.validation, limits, notes))
+        units = pipeline | "FindFhir" >> FindUnits("read_fhir", inputs.fhir, True, limits)
+        readers.append(units | ReadFhir(keys, buckets, inputs.validation, limits))
     if inputs.dicom:
-        units = pipeline | "FindDicom" >> FindUnits(
-            "read_dicom", inputs.dicom, False, limits, notes
-        )
-        readers.append(units | ReadDicom(keys, buckets, limits, notes))
+        units = pipeline | "FindDicom" >> FindUnits("read_dicom", inputs.dicom, False, limits)
+        readers.append(units | ReadDicom(keys, buckets, limits))
     for kind, paths, read_file in (
         ("Labels", inputs.labels, keyed_labels),
         ("Pairs", inputs.pairs, keyed_pairs),

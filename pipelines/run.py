@@ -162,7 +162,7 @@ def begin(context: RunContext, warehouse: Warehouse, max_quarantined: float) -> 
 
 
 def progress_notes(warehouse: Warehouse, context: RunContext) -> ProgressNotes:
-    """Where the readers tell how far they are."""
+    """Where the workers tell how far they are."""
     return ProgressNotes(f"{_staging(warehouse.folder, context.run_id)}/progress")
 
 

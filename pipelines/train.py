@@ -31,6 +31,7 @@ from pipelines.score import config_of
 from transforms import registry
 from transforms.calibration import Calibration
 from transforms.definition import Definition, label_of, model_name, optional
+from transforms.epoch_notes import epochs_noted
 from transforms.errors import TooLittleData
 from transforms.evaluation import Evaluation, difference
 from transforms.examples import example_schema, read_examples
@@ -48,6 +49,7 @@ from transforms.make_examples import Buckets
 from transforms.model_card import write_card
 from transforms.prediction_rows import Provenance
 from transforms.preprocess import quiet_tensorflow
+from transforms.progress_notes import ProgressNotes, notes_in
 from transforms.registry import ModelVersion
 from transforms.splits import HELD_OUT, TUNING, GivenSplits
 
@@ -106,7 +108,7 @@ def train(
     clock.lap("prepare")
     if "classes" in {field.name for field in dataclasses.fields(config)}:
         config = dataclasses.replace(config, classes=prepared.classes)
-    kind = _fit(definition, config, prepared, work, scope)
+    kind = _fit(definition, config, prepared, work, scope, notes_in(options))
     clock.lap("fit")
     if not is_chief():
         wait_until_done(work)
@@ -133,7 +135,14 @@ def train(
     return Trained(version, evaluation, decision, prepared.rows(), clock.seconds)
 
 
-def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, scope: Any) -> str:
+def _fit(
+    definition: Definition,
+    config: Any,
+    prepared: Prepared,
+    work: str,
+    scope: Any,
+    notes: ProgressNotes,
+) -> str:
     """Trains, and exports to the working folder; the kind of estimator."""
     import tf_keras
 
@@ -145,15 +154,22 @@ def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, sco
     keras_training.fix_seeds(config.seed)
     with scope.scope():
         model = definition.build_model(config)
+    name = f"fit_{model_name(definition)}"
     if not isinstance(model, tf_keras.Model):
         if is_chief():
+            told = notes.stage(name, "forests")  # a forest does not tell its trees
+            told.found(1)
+            told.begin()
             forest = forest_estimator.fit(model, label, prepared.records(), graph, prepared.classes)
             forest_estimator.export(forest, graph, built)
+            told.done()
         return FOREST
     del model  # each member is built with its own seed
-    model = keras_training.fit_members(
-        definition, config, prepared.records(), graph, work, built_folder(), scope
-    )
+    members = getattr(config, "members", 1)
+    with epochs_noted(notes.stage(name, "epochs"), work, members, config.epochs):
+        model = keras_training.fit_members(
+            definition, config, prepared.records(), graph, work, built_folder(), scope
+        )
     # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.
     keras_estimator.export(model, definition.FEATURES, graph, f"{built}/saved_model")
     return KERAS

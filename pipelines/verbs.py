@@ -1,6 +1,5 @@
 """The verbs: arguments of the command line -> objects -> the pipeline of each verb."""
 
-import argparse
 import dataclasses
 import datetime
 import shutil
@@ -11,31 +10,23 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
+from pipelines.arguments import Arguments, context_of, inputs_of, limits_of, splits_of
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
-from pipelines.ingest import Inputs, ingest
+from pipelines.ingest import ingest
 from pipelines.notices import Listener, listeners, noticed
 from pipelines.outcome_lines import print_outcome
-from pipelines.progress import Progress, StageState
-from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
+from pipelines.progress import Progress
+from pipelines.run import Outcome, RunContext, check_outcome, progress_notes
 from pipelines.runner import pipeline_options
 from pipelines.work_folder import temporary_folder
 from transforms.errors import Refused, RunFailed, UsageError
-from transforms.fhir.validation import Validation
 from transforms.file_systems import FileSystems
 from transforms.key_check import check_key
 from transforms.keys import load_keys
-from transforms.limits import Limits
 from transforms.native_logs import load_tensorflow
-from transforms.read_splits import read_split_file
+from transforms.progress_notes import ProgressNotes
 from transforms.schemas import TABLES
-from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
-
-Arguments = argparse.Namespace
-_PATHS = {
-    *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
-    *("id_key_file", "splits", "warehouse", "output", "folder", "metrics_file", "lineage_file"),
-}
 
 
 def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -46,50 +37,11 @@ def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     verb(arguments, beam_arguments)
 
 
-def _parameters(arguments: Arguments) -> dict[str, object]:
-    """What the record of the run holds: no secrets and no paths, which may hold identities."""
-    return {
-        name: value
-        for name, value in vars(arguments).items()
-        if name not in _PATHS and value not in (None, False, [], "")
-    }
-
-
-def _inputs(arguments: Arguments) -> Inputs:
-    inputs = Inputs(
-        fhir=tuple(arguments.fhir),
-        dicom=tuple(arguments.dicom),
-        labels=tuple(arguments.labels),
-        pairs=tuple(arguments.pairs),
-        counts=tuple(arguments.counts),
-        validation=Validation(arguments.validation),
-        limits=_limits(arguments),
-    )
-    if not inputs:
-        raise UsageError("nothing to read: give --fhir, --dicom, --labels, --pairs or --counts")
-    return inputs
-
-
-def _limits(arguments: Arguments) -> Limits:
-    given = {
-        field.name: getattr(arguments, f"max_{field.name}") for field in dataclasses.fields(Limits)
-    }
-    return Limits(**{name: value for name, value in given.items() if value is not None})
-
-
-def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
-    parameters = _parameters(arguments)
-    if day is not None:
-        parameters["as_of"] = day  # also where it was not given: the run can be done again
-    if getattr(arguments, "examples", None):
-        parameters["examples"] = len(arguments.examples)
-    return new_run(arguments.verb, day.date() if day else None, parameters)
-
-
 def _execute(
     arguments: Arguments,
     context: RunContext,
     warehouse: Warehouse,
+    options: PipelineOptions,
     work: Callable[[], Outcome],
 ) -> Outcome:
     limit = getattr(arguments, "max_quarantined", DEFAULT_MAX_QUARANTINED)
@@ -97,13 +49,12 @@ def _execute(
     told = _listeners(arguments, context, warehouse)
     show = print_outcome(context, as_json=arguments.json)
     with Progress(enabled=not arguments.quiet) as progress, noticed(told, show) as report:
-        progress.watch(
-            lambda: [
-                StageState(stage, done, found, "bytes")
-                for stage, (done, found) in notes.totals().items()
-            ]
-        )
-        return execute(context, warehouse, work, report, limit)
+
+        def followed() -> Outcome:
+            with progress.follow(notes, options):
+                return work()
+
+        return execute(context, warehouse, followed, report, limit)
 
 
 def _listeners(arguments: Arguments, context: RunContext, warehouse: Warehouse) -> list[Listener]:
@@ -111,15 +62,17 @@ def _listeners(arguments: Arguments, context: RunContext, warehouse: Warehouse) 
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
-    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    keys, inputs = load_keys(arguments.id_key_file), inputs_of(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
     check_key(warehouse, keys)
-    context = _context(arguments)
+    context = context_of(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
-    _execute(
-        arguments, context, warehouse, lambda: ingest(context, warehouse, keys, inputs, options)
-    )
+
+    def work() -> Outcome:
+        return ingest(context, warehouse, keys, inputs, options)
+
+    _execute(arguments, context, warehouse, options, work)
 
 
 def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -129,12 +82,12 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     from pipelines.write_report import write_report
     from transforms.registry import promote
 
-    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    keys, inputs = load_keys(arguments.id_key_file), inputs_of(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
     check_key(warehouse, keys)
     as_of = arguments.as_of or _now()
-    context = _context(arguments, as_of)
+    context = context_of(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     refit = chosen_models(arguments.refit)
 
@@ -163,7 +116,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             arguments.max_quarantined,
         )
 
-    outcome = _execute(arguments, context, warehouse, work)
+    outcome = _execute(arguments, context, warehouse, options, work)
     output = arguments.output or f"{warehouse.folder}/reports/{as_of:%Y-%m-%d}.html"
     try:
         for version in outcome.promoted:  # a night that failed leaves the champions as they were
@@ -189,13 +142,14 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if arguments.examples and len(versions) != 1:
         raise UsageError(f"--examples are of one model, not of {' '.join(arguments.models)}")
     as_of = arguments.as_of or _now()
-    context = _context(arguments, as_of)
+    context = context_of(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     source = arguments.examples or buckets_of(warehouse)
     outcome = _execute(
         arguments,
         context,
         warehouse,
+        options,
         lambda: score_champions(
             context, warehouse, versions, source, as_of, arguments.since, options
         ),
@@ -223,7 +177,11 @@ def _reproduce(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
     warehouse = open_warehouse(arguments.warehouse)
     options = pipeline_options(arguments.workers, beam_arguments)
-    with temporary_folder(warehouse, options, "reproduce") as folder:
+    with (
+        temporary_folder(warehouse, options, "reproduce") as folder,
+        Progress(enabled=not arguments.quiet) as progress,
+        progress.follow(ProgressNotes(f"{folder}/progress"), options),
+    ):
         found = reproduce(warehouse, arguments.run, folder, options)
     for again in found:
         print(again.describe())  # noqa: T201 - the verb's result
@@ -258,12 +216,14 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if not inputs:
         sys.stderr.write("nothing to replay\n")
         return
-    inputs = dataclasses.replace(inputs, limits=_limits(arguments))
-    context = _context(arguments)
+    inputs = dataclasses.replace(inputs, limits=limits_of(arguments))
+    context = context_of(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
-    _execute(
-        arguments, context, warehouse, lambda: ingest(context, warehouse, keys, inputs, options)
-    )
+
+    def work() -> Outcome:
+        return ingest(context, warehouse, keys, inputs, options)
+
+    _execute(arguments, context, warehouse, options, work)
 
 
 def _report(arguments: Arguments, _beam: Sequence[str]) -> None:
@@ -282,10 +242,10 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     warehouse = open_warehouse(arguments.warehouse)
     names = chosen_models(arguments.models)
     as_of = arguments.as_of or _now()
-    context = _context(arguments)
+    context = context_of(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     buckets = buckets_of(warehouse)
-    splits = _given_splits(arguments)
+    splits = splits_of(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
     skip = "all" in arguments.models
 
@@ -298,7 +258,7 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if not is_chief():
         train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
         return  # worker 0 has the record
-    raise_failed(_execute(arguments, context, warehouse, work))
+    raise_failed(_execute(arguments, context, warehouse, options, work))
 
 
 def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -311,9 +271,9 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if arguments.output is not None and len(versions) != 1:
         raise UsageError(f"--output is of one model, not of {' '.join(arguments.models)}")
     as_of = arguments.as_of or _now()
-    context = _context(arguments)
+    context = context_of(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
-    splits = _given_splits(arguments)
+    splits = splits_of(arguments)
 
     def work() -> Outcome:
         with temporary_folder(warehouse, options, "evaluate") as folder:
@@ -331,7 +291,7 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             }
         )
 
-    _execute(arguments, context, warehouse, work)
+    _execute(arguments, context, warehouse, options, work)
 
 
 def _demo(arguments: Arguments, _beam: Sequence[str]) -> None:
@@ -350,23 +310,18 @@ def _demo(arguments: Arguments, _beam: Sequence[str]) -> None:
 def _export_meds(arguments: Arguments, _beam: Sequence[str]) -> None:
     from pipelines.export_meds import export_meds
 
-    events = export_meds(open_warehouse(arguments.warehouse), arguments.folder)
+    with Progress(enabled=not arguments.quiet) as progress:
+        events = export_meds(open_warehouse(arguments.warehouse), arguments.folder, progress)
     print(f"{events:,} events written to {arguments.folder}")  # noqa: T201 - the verb's result
 
 
 def _gc(arguments: Arguments, _beam: Sequence[str]) -> None:
     from pipelines.gc import collect_garbage
 
-    files, size = collect_garbage(
-        open_warehouse(arguments.warehouse), datetime.datetime.now(datetime.UTC)
-    )
+    now = datetime.datetime.now(datetime.UTC)
+    with Progress(enabled=not arguments.quiet) as progress:
+        files, size = collect_garbage(open_warehouse(arguments.warehouse), now, progress)
     print(f"{files:,} files removed, {size:,} bytes")  # noqa: T201 - the verb's result
-
-
-def _given_splits(arguments: Arguments) -> GivenSplits | None:
-    if arguments.splits is None:
-        return None
-    return read_split_file(arguments.splits, lambda: load_keys(arguments.id_key_file))
 
 
 def _now() -> datetime.datetime:

@@ -27,6 +27,7 @@ from transforms.batches import (
 )
 from transforms.counts import Count
 from transforms.parquet import read_files
+from transforms.progress_notes import StageNotes, notes_of
 from transforms.schemas import LINKS, TABLES
 
 # The longest list of keys: the study, issuer and identifier, the identifier alone (DICOM).
@@ -139,8 +140,9 @@ def is_done(pending: pl.DataFrame) -> pl.Series:
 class _TryLinks(beam.DoFn):
     """(bucket, {pending, links}) -> rows done, rows that try their next key, refusals."""
 
-    def __init__(self, buckets: int, link_files: dict[int, list[str]]) -> None:
+    def __init__(self, buckets: int, link_files: dict[int, list[str]], notes: StageNotes) -> None:
         self.buckets = buckets
+        self.notes = notes
         self.link_files = link_files
 
     def process(
@@ -152,6 +154,8 @@ class _TryLinks(beam.DoFn):
             by_table.setdefault(table, []).append(data)
         if not by_table:
             return
+        self.notes.begin()
+        tried_rows = 0
         schema = shuffle_schema("links")
         stored = read_files(self.link_files.get(bucket, []), bare_schema(LINKS))
         links = pl.concat(
@@ -163,11 +167,14 @@ class _TryLinks(beam.DoFn):
         for table, streams in sorted(by_table.items()):
             pending = pl.DataFrame(from_ipc(streams, pending_schema(table)))
             tried = try_links(pending, links)
+            tried_rows += tried.height
             done = is_done(tried)
             yield from finish(table, tried.filter(done), self.buckets)
             rest = tried.filter(~done)
             if rest.height:
                 yield beam.pvalue.TaggedOutput("again", (table, _to_ipc(rest, table)))
+        size = sum(len(data) for streams in by_table.values() for data in streams)
+        self.notes.done(size, records=tried_rows)
 
 
 def _to_ipc(frame: pl.DataFrame, table: str) -> bytes:
@@ -225,13 +232,17 @@ def finish(
             )
 
 
-def _split_pending(item: tuple[str, bytes], buckets: int) -> Iterator[tuple[int, object]]:
+def _split_pending(
+    item: tuple[str, bytes], buckets: int, notes: StageNotes
+) -> Iterator[tuple[int, object]]:
     table, data = item
     batch = from_ipc([data], pending_schema(table)).combine_chunks().to_batches()
     for part in batch:
         keys = next_key(pl.DataFrame(part)).to_arrow()
         for bucket, rows in split_by(part, bucket_of(keys, buckets)):
-            yield bucket, (table, to_ipc(rows))
+            found = to_ipc(rows)
+            notes.found(len(found))
+            yield bucket, (table, found)
 
 
 @dataclasses.dataclass(eq=False)
@@ -250,16 +261,17 @@ class Link(beam.PTransform):
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> dict[str, beam.PCollection]:
         """As many passes as a row can have keys."""
+        notes = notes_of(inputs["pending"]).stage("link", "bytes")
         pending = inputs["pending"]
         links = inputs["links"] | beam.MapTuple(lambda key, data: (key[1], data))
         outputs: dict[str, list[beam.PCollection]] = {"done": [], "refused": [], "counts": []}
         for number in range(1, PASSES + 1):
-            keyed = pending | f"Key{number}" >> beam.FlatMap(_split_pending, self.buckets)
+            keyed = pending | f"Key{number}" >> beam.FlatMap(_split_pending, self.buckets, notes)
             result = (
                 {"pending": keyed, "links": links}
                 | f"Join{number}" >> beam.CoGroupByKey()
                 | f"Try{number}"
-                >> beam.ParDo(_TryLinks(self.buckets, self.link_files)).with_outputs(
+                >> beam.ParDo(_TryLinks(self.buckets, self.link_files, notes)).with_outputs(
                     "again", "refused", "counts", main="done"
                 )
             )

@@ -30,6 +30,7 @@ from transforms.file_systems import FileSystems
 from transforms.local_files import make_folder
 from transforms.model_faults import set_aside
 from transforms.pixel_files import DicomPixels
+from transforms.progress_notes import StageNotes, notes_of
 from transforms.sources import open_binary
 from transforms.splits import SPLITS, GivenSplits
 
@@ -92,14 +93,17 @@ class _Making:
 class _ReadBucket(beam.DoFn):
     """Bucket -> examples of the models that need no other, what the others gather, and counts."""
 
-    def __init__(self, making: Sequence[_Making], buckets: Buckets) -> None:
+    def __init__(self, making: Sequence[_Making], buckets: Buckets, notes: StageNotes) -> None:
         self.making = making
         self.buckets = buckets
+        self.notes = notes
 
     def process(self, bucket: int) -> Iterator[Any]:
+        self.notes.begin()
         tables = read_tables(self.buckets.files[bucket], with_labels=False)
         for making in self.making:
             yield from making.of_bucket(tables, self.buckets.sources)
+        self.notes.done()
 
 
 class _ExamplesOfGathered(beam.DoFn):
@@ -142,11 +146,13 @@ class ExamplesToScore(beam.PTransform):
         making = [_Making(d, config, self.as_of, self.since) for d, config in self.definitions]
         models = [model_name(definition) for definition, _ in self.definitions]
         gathers = [optional(definition, "gather") is not None for definition, _ in self.definitions]
+        notes = notes_of(pipeline).stage("examples", "buckets")
+        notes.found(len(self.buckets.files))
         outputs = (
             pipeline
             | beam.Create(sorted(self.buckets.files))
             | beam.Reshuffle()
-            | beam.ParDo(_ReadBucket(making, self.buckets)).with_outputs(
+            | beam.ParDo(_ReadBucket(making, self.buckets, notes)).with_outputs(
                 _GATHERED, *models, main="counts"
             )
         )
@@ -167,16 +173,19 @@ class ExamplesToScore(beam.PTransform):
 class _ReadyExamples(beam.DoFn):
     """Parquet file of keys and features -> record batches, and counts."""
 
-    def __init__(self, model: str, features: pa.Schema) -> None:
+    def __init__(self, model: str, features: pa.Schema, notes: StageNotes) -> None:
         self.model = model
+        self.notes = notes
         self.schema = example_schema(features)
 
     def process(self, path: str) -> Iterator[Any]:
         read = 0
+        self.notes.begin()
         for batch in read_ready(path, self.schema):
             read += batch.num_rows
             yield beam.pvalue.TaggedOutput(self.model, batch)
         yield _count(self.model, "read", "", read)
+        self.notes.done(records=read)
 
 
 def read_ready(path: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -214,11 +223,13 @@ class ReadyExamples(beam.PTransform):
     def expand(self, pipeline: beam.Pipeline) -> dict[str, beam.PCollection]:
         """Files are spread over the workers."""
         model = model_name(self.definition)
+        notes = notes_of(pipeline).stage(f"read_{model}", "files")
+        notes.found(len(self.paths))
         outputs = (
             pipeline
             | beam.Create(sorted(self.paths))
             | beam.Reshuffle()
-            | beam.ParDo(_ReadyExamples(model, self.definition.FEATURES)).with_outputs(
+            | beam.ParDo(_ReadyExamples(model, self.definition.FEATURES, notes)).with_outputs(
                 model, main="counts"
             )
         )
@@ -265,11 +276,23 @@ class _Labelled:
 class _LabelledExamples(beam.DoFn):
     """Bucket, or number of a Parquet file -> `[split, path, rows]`, or what is gathered of it."""
 
-    def __init__(self, labelled: _Labelled, source: "Buckets | Sequence[str]") -> None:
+    def __init__(
+        self, labelled: _Labelled, source: "Buckets | Sequence[str]", notes: StageNotes
+    ) -> None:
         self.labelled = labelled
         self.source = source
+        self.notes = notes
 
     def process(self, number: int) -> Iterator[Any]:
+        self.notes.begin()
+        rows = 0
+        for output in self._outputs(number):
+            if isinstance(output, list):
+                rows += output[-1]
+            yield output
+        self.notes.done(records=rows)
+
+    def _outputs(self, number: int) -> Iterator[Any]:
         if not isinstance(self.source, Buckets):
             yield from self.labelled.of_file(number, self.source[number])
             return
@@ -315,11 +338,14 @@ class LabelledExamples(beam.PTransform):
         """Buckets, or files, are spread over the workers; what is gathered goes to one."""
         found = self.source.files if isinstance(self.source, Buckets) else range(len(self.source))
         labelled = _Labelled(self.definition, self.config, self.as_of, self.folder, self.splits)
+        unit = "buckets" if isinstance(self.source, Buckets) else "files"
+        notes = notes_of(pipeline).stage(f"examples_{model_name(self.definition)}", unit)
+        notes.found(len(found))
         outputs = (
             pipeline
             | beam.Create(sorted(found))
             | beam.Reshuffle()
-            | beam.ParDo(_LabelledExamples(labelled, self.source)).with_outputs(
+            | beam.ParDo(_LabelledExamples(labelled, self.source, notes)).with_outputs(
                 _GATHERED, main="files"
             )
         )

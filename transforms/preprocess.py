@@ -18,8 +18,9 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms import tensors, vocabulary
-from transforms.definition import Definition
+from transforms.definition import Definition, model_name
 from transforms.examples import batches_of, example_schema, read_examples
+from transforms.progress_notes import StageNotes, notes_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,24 +55,31 @@ class Preprocess(beam.PTransform):
 
         features = self.definition.FEATURES
         train = [shard.examples for shard in self.shards[self.train_split]]
+        model = model_name(self.definition)
+        analyzed = notes_of(pipeline).stage(f"analyze_{model}", "files")
+        analyzed.found(len(train))
         with tft_beam.Context(temp_dir=self.temp_folder):
             batches = (
                 pipeline
                 | "TrainShards" >> beam.Create(train)
                 | "ReshuffleTrain" >> beam.Reshuffle()
-                | "ReadTrain" >> beam.FlatMap(_list_batches, features)
+                | "ReadTrain" >> beam.FlatMap(_list_batches, features, analyzed)
             )
             config = _adapter_config(features.append(vocabulary.FIELD))
             graph = (batches, config) | tft_beam.AnalyzeDataset(self.definition.preprocessing_fn)
         written = graph | tft_beam.WriteTransformFn(self.graph_folder)
         every = [shard for split in sorted(self.shards) for shard in self.shards[split]]
+        transformed = notes_of(pipeline).stage(f"transform_{model}", "files")
+        transformed.found(len(every))
         return (
             pipeline
             | "Shards" >> beam.Create(every)
             | "ReshuffleShards" >> beam.Reshuffle()
             | "WriteRecords"
             >> beam.ParDo(
-                _WriteRecords(features, self.label_field, self.classes, self.graph_folder),
+                _WriteRecords(
+                    features, self.label_field, self.classes, self.graph_folder, transformed
+                ),
                 beam.pvalue.AsList(written),
             )
         )
@@ -92,29 +100,40 @@ def _no_rows(features: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=features)
 
 
-def _list_batches(path: str, features: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _list_batches(path: str, features: pa.Schema, notes: StageNotes) -> Iterator[pa.RecordBatch]:
+    notes.begin()
     table = read_examples([path], example_schema(features))
     for batch in vocabulary.batches_by_patient(table):
         yield tensors.to_list_batch(batch, features.append(vocabulary.FIELD))
+    notes.done(records=table.num_rows)
 
 
 class _WriteRecords(beam.DoFn):
     """Shard -> number of its records, written as tf.Examples of transformed features and label."""
 
     def __init__(
-        self, features: pa.Schema, label: pa.Field, classes: tuple[str, ...], graph_folder: str
+        self,
+        features: pa.Schema,
+        label: pa.Field,
+        classes: tuple[str, ...],
+        graph_folder: str,
+        notes: StageNotes,
     ) -> None:
         self.features = features
         self.label = label
         self.classes = classes
         self.graph_folder = graph_folder
+        self.notes = notes
         self.graph: Any = None
 
     def process(self, shard: Shard, written: Sequence[None]) -> Iterator[int]:
         del written  # waiting for it is what it is for
+        self.notes.begin()
         if self.graph is None:
             self.graph = load_graph(self.graph_folder)
-        yield write_records(self.graph, shard, self.features, self.label, self.classes)
+        rows = write_records(self.graph, shard, self.features, self.label, self.classes)
+        self.notes.done(records=rows)
+        yield rows
 
 
 def load_graph(folder: str) -> Any:

@@ -16,7 +16,7 @@ from transforms.inflation import read_whole
 from transforms.keys import Keys
 from transforms.limits import Limits
 from transforms.link import UNMATCHED, pending_batch
-from transforms.progress_notes import ProgressNotes
+from transforms.progress_notes import StageNotes, notes_of
 from transforms.schemas import IMAGES
 from transforms.sources import Part, Unit
 
@@ -31,7 +31,7 @@ _FRAME = tuple(ROW_FIELDS.index(name) for name in ("rows", "columns", "samples_p
 class _ReadDicom(beam.DoFn):
     """Unit -> ((table, bucket), bytes), and side outputs."""
 
-    def __init__(self, keys: Keys, buckets: int, limits: Limits, notes: ProgressNotes) -> None:
+    def __init__(self, keys: Keys, buckets: int, limits: Limits, notes: StageNotes) -> None:
         self.keys = keys
         self.buckets = buckets
         self.limits = limits
@@ -45,16 +45,19 @@ class _ReadDicom(beam.DoFn):
         self.refused_bytes = 0
 
     def process(self, unit: Unit) -> Iterator[object]:
+        self.notes.begin()
+        read = 0
         try:
             for part in sources.parts(unit, self.limits):
                 self._read_part(part)
+                read += 1
                 if len(self.pending) >= _FLUSH_ROWS or self.refused_bytes >= _FLUSH_BYTES:
                     yield from self._flush()
         except sources.UNREADABLE as error:  # the zip as a whole
             self._count("read")
             self._note_source(unit, None)
             self._refuse(unit, error, b"", -1 - (unit.members or (0, 0))[0])
-        self.notes.add(STAGE, done=unit.bytes_to_read)
+        self.notes.done(unit.bytes_to_read, records=read)
 
     def _read_part(self, part: Part) -> None:
         unit, head = part.unit, b""
@@ -126,14 +129,14 @@ class ReadDicom(beam.PTransform):
     keys: Keys
     buckets: int
     limits: Limits
-    notes: ProgressNotes
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, units: beam.PCollection[Unit]) -> dict[str, beam.PCollection]:
         """One DoFn reads; its outputs by name."""
+        notes = notes_of(units).stage(STAGE, "bytes")
         result = units | beam.ParDo(
-            _ReadDicom(self.keys, self.buckets, self.limits, self.notes)
+            _ReadDicom(self.keys, self.buckets, self.limits, notes)
         ).with_outputs("pending", "counts", main="rows")
         return {name: result[name] for name in ("rows", "pending", "counts")}

@@ -32,7 +32,7 @@ from transforms.ndjson import (
     whole_lines,
     without_long_lines,
 )
-from transforms.progress_notes import ProgressNotes
+from transforms.progress_notes import StageNotes, notes_of
 from transforms.sources import Part, Unit
 
 STAGE = "read_fhir"
@@ -51,7 +51,7 @@ class _ReadFhir(beam.DoFn):
         buckets: int,
         validation: Validation,
         limits: Limits,
-        notes: ProgressNotes,
+        notes: StageNotes,
     ) -> None:
         self.keys = keys
         self.buckets = buckets
@@ -73,15 +73,19 @@ class _ReadFhir(beam.DoFn):
         self.rows = FhirRows()
         self.sources: list[tuple[object, ...]] = []
         self.noted = False
+        self.flushed = 0
 
     def process(self, unit: Unit) -> Iterator[object]:
         self.noted = False
+        self.notes.begin()
+        before = self.flushed + self.rows.read.total()
         try:
             for part in sources.parts(unit, self.limits):
                 yield from self._read_part(part)
         except sources.UNREADABLE as error:  # the zip as a whole
             self._refuse(unit, error, -1 - (unit.members or (0, 0))[0])
-        self.notes.add(STAGE, done=unit.bytes_to_read)
+        read = self.flushed + self.rows.read.total() - before
+        self.notes.done(unit.bytes_to_read, records=read)
 
     def _read_part(self, part: Part) -> Iterator[object]:
         unit, self.noted = part.unit, False
@@ -201,6 +205,7 @@ class _ReadFhir(beam.DoFn):
         for count, number in counts.items():
             if number:
                 yield beam.pvalue.TaggedOutput("counts", (count, number))
+        self.flushed += rows.read.total()
         self.rows, self.sources = FhirRows(), []
 
     def finish_bundle(self) -> Iterator[object]:
@@ -219,14 +224,14 @@ class ReadFhir(beam.PTransform):
     buckets: int
     validation: Validation
     limits: Limits
-    notes: ProgressNotes
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, units: beam.PCollection[Unit]) -> dict[str, beam.PCollection]:
         """One DoFn reads; its outputs by name."""
+        notes = notes_of(units).stage(STAGE, "bytes")
         result = units | beam.ParDo(
-            _ReadFhir(self.keys, self.buckets, self.validation, self.limits, self.notes)
+            _ReadFhir(self.keys, self.buckets, self.validation, self.limits, notes)
         ).with_outputs("pending", "deletions", "counts", main="rows")
         return {name: result[name] for name in ("rows", "pending", "deletions", "counts")}

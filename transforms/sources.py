@@ -27,7 +27,7 @@ from transforms.find_files import Found, absolute, match_files
 from transforms.inflation import gunzip, inflated, is_gzip, read_whole
 from transforms.limits import DEFAULT_LIMITS, Limits
 from transforms.ndjson import has_ndjson_name, looks_like_ndjson
-from transforms.progress_notes import ProgressNotes
+from transforms.progress_notes import StageNotes, notes_of
 
 RANGE_BYTES = 16 << 20
 # Of a file that is read in parts, only its beginning is hashed, and kept when it is refused.
@@ -346,7 +346,6 @@ class FindUnits(beam.PTransform):
     paths: tuple[str, ...]
     ranges: bool
     limits: Limits
-    notes: ProgressNotes
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -360,12 +359,12 @@ class FindUnits(beam.PTransform):
             # Paths may overlap; a file that two of them name is read once.
             | "KeyByPath" >> beam.Map(lambda file: (file.uri, file))
             | beam.GroupByKey()
-            | "Split" >> beam.FlatMap(self._split)
+            | "Split" >> beam.FlatMap(self._split, notes_of(pbegin).stage(self.stage, "bytes"))
             | "SpreadUnits" >> beam.Reshuffle()
         )
 
-    def _split(self, item: tuple[str, Iterable[Found]]) -> list[Unit]:
+    def _split(self, item: tuple[str, Iterable[Found]], notes: StageNotes) -> list[Unit]:
         file = Found(*next(iter(item[1])))
         units = list(split_units(file, ranges=self.ranges, limits=self.limits))
-        self.notes.add(self.stage, found=sum(unit.bytes_to_read for unit in units))
+        notes.found(sum(unit.bytes_to_read for unit in units))
         return units

@@ -13,6 +13,7 @@ from transforms.batches import from_ipc, shuffle_schema
 from transforms.counts import Count
 from transforms.merge import merge
 from transforms.parquet import read_files, write_file
+from transforms.progress_notes import StageNotes, notes_of
 from transforms.schemas import TABLES, Table
 
 # The stage whose inputs the units of a table are; other tables only accompany them.
@@ -97,16 +98,23 @@ class _MergeBucket(beam.DoFn):
     """((table, bucket), batches) -> Written, and counts of what became of the inputs."""
 
     def __init__(
-        self, run: Run, files: dict[tuple[str, int], list[str]], deletion_files: list[str]
+        self,
+        run: Run,
+        files: dict[tuple[str, int], list[str]],
+        deletion_files: list[str],
+        notes: StageNotes,
     ) -> None:
         self.run = run
         self.files = files
         self.deletion_files = deletion_files
+        self.notes = notes
 
     def process(
         self, element: tuple[tuple[str, int], Iterable[bytes]], deleted_now: list[bytes]
     ) -> Iterator[Written | beam.pvalue.TaggedOutput]:
         (name, bucket), streams = element
+        self.notes.begin()
+        streams = list(streams)
         table = TABLES[name]
         new = with_run_columns(from_ipc(streams, shuffle_schema(name)), table, bucket, self.run)
         stored = read_files(self.files.get((name, bucket), []), table.schema)
@@ -138,6 +146,13 @@ class _MergeBucket(beam.DoFn):
                 yield beam.pvalue.TaggedOutput(
                     "counts", (Count(stage, "skipped", "deleted since"), merged.deleted)
                 )
+        self.notes.done(sum(map(len, streams)), records=new.num_rows)
+
+
+def _found(item: tuple[tuple[str, int], bytes], notes: StageNotes) -> tuple[tuple[str, int], bytes]:
+    """Tells that there is so much to merge."""
+    notes.found(len(item[1]))
+    return item
 
 
 @dataclasses.dataclass(eq=False)
@@ -164,13 +179,15 @@ class WriteBuckets(beam.PTransform):
             | beam.combiners.Count.Globally()
             | beam.FlatMap(lambda n: [(key, b"") for key in occupied] if n else [])
         )
+        notes = notes_of(deletions).stage("merge", "bytes")
         result = (
             (inputs["rows"], visits)
             | beam.Flatten()
+            | "Found" >> beam.Map(_found, notes)
             | beam.GroupByKey()
             | "MergeBucket"
             >> beam.ParDo(
-                _MergeBucket(self.run, self.files, self.deletion_files),
+                _MergeBucket(self.run, self.files, self.deletion_files, notes),
                 beam.pvalue.AsList(deletions),
             ).with_outputs("counts", main="written")
         )

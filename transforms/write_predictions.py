@@ -16,6 +16,7 @@ from transforms.file_systems import FileSystems
 from transforms.inference import Inferred, Scoring, make_rows
 from transforms.local_files import make_folder
 from transforms.model_faults import failed, reason_of
+from transforms.progress_notes import StageNotes, notes_of
 
 FILE_ROWS = 4_000_000
 BATCH_ROWS = 65_536
@@ -71,8 +72,9 @@ class _WritePredictions(beam.DoFn):
     Rows are made and written in a thread, while the estimator is at the next batch.
     """
 
-    def __init__(self, scoring: Scoring, folders: Mapping[str, str]) -> None:
+    def __init__(self, scoring: Scoring, folders: Mapping[str, str], notes: StageNotes) -> None:
         self.scoring = scoring
+        self.notes = notes
         self.model = scoring.version.model
         self.folders = folders
 
@@ -92,6 +94,7 @@ class _WritePredictions(beam.DoFn):
         self.failed: str | None = None
         self.written = 0
         self.last = None
+        self.notes.begin()
 
     def process(self, inferred: Inferred) -> None:
         self._wait()  # for the batch before, so that no more than two are held
@@ -113,6 +116,7 @@ class _WritePredictions(beam.DoFn):
         self.refused += scored.refused
         self._write("predictions", scored.rows)
         self.written += scored.rows.num_rows
+        self.notes.done(scored.rows.num_rows)
         if scored.extractions is not None:
             self._write("extractions", scored.extractions)
 
@@ -155,4 +159,6 @@ class WritePredictions(beam.PTransform):
 
     def expand(self, inferred: beam.PCollection) -> beam.PCollection:
         """One file for each bundle, more where it has over FILE_ROWS rows."""
-        return inferred | beam.ParDo(_WritePredictions(self.scoring, self.folders))
+        stage = f"score_{self.scoring.version.model}"
+        notes = notes_of(inferred).stage(stage, "records")
+        return inferred | beam.ParDo(_WritePredictions(self.scoring, self.folders, notes))

@@ -10,8 +10,8 @@ import threading
 
 import pytest
 
+import pipelines.arguments
 import pipelines.execute
-import pipelines.verbs
 import pipelines.workers
 import transforms.parquet
 import transforms.publish_lock
@@ -157,7 +157,7 @@ def test_a_clock_set_back_is_told_before_anything_is_read(tmp_path, ingest, monk
         return dataclasses.replace(run, started=run.started - datetime.timedelta(days=1))
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipelines.verbs, "new_run", yesterday)
+        patch.setattr(pipelines.arguments, "new_run", yesterday)
         status, said = ingest(3)
     assert status == 1
     assert "nothing was published; set the clock, then run it again" in said

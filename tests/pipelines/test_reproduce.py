@@ -108,7 +108,10 @@ def test_a_prediction_is_reproduced_bit_for_bit_after_its_facts_changed(scored, 
     assert run_id not in {row["run_id"] for row in values}
     capsys.readouterr()
     assert reproduce(scored, run_id) == 0
-    assert "3 of 3 predictions are the same, bit for bit" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "3 of 3 predictions are the same, bit for bit" in told.out
+    assert "examples: 2 of 2 buckets" in told.err
+    assert "score_logistic: 3 records" in told.err
 
 
 def test_a_night_reads_what_it_ingested_itself(scored, capsys):

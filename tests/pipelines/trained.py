@@ -12,6 +12,7 @@ from tests.golden import build
 from tests.standins import examples as shared
 from tests.standins import forest, logistic, panel, softmax
 from transforms import registry
+from transforms.progress_notes import ProgressNotes
 
 CLASSIFIERS = {"logistic": logistic, "forest": forest, "softmax": softmax}
 STANDINS = {**CLASSIFIERS, "panel": panel}
@@ -25,12 +26,24 @@ def hospital_in(root: Path):
     return shared.as_buckets(shared.tables(), folder)
 
 
-@functools.cache
 def trained_in(root: Path):
     """Each stand-in, trained once in a session's folder."""
-    with pytest.MonkeyPatch.context() as patch:
+    return _trained(root)[0]
+
+
+def told_in(root: Path):
+    """What these trainings told of themselves, by stage."""
+    return _trained(root)[1]
+
+
+@functools.cache
+def _trained(root: Path):
+    notes, options = ProgressNotes(str(root / "notes")), pipeline_options()
+    with pytest.MonkeyPatch.context() as patch, notes.shared(options):
         patch.setattr(model_defs, "find", STANDINS.__getitem__)
-        return {name: train_model(name, hospital_in(root), root / "models") for name in CLASSIFIERS}
+        source, models = hospital_in(root), str(root / "models")
+        trained = {name: train(name, source, models, shared.AS_OF, options) for name in CLASSIFIERS}
+        return trained, notes.totals()
 
 
 def train_model(model, source, models, **options):

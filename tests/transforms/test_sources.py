@@ -17,7 +17,6 @@ from transforms.errors import RunFailed, UsageError
 from transforms.find_files import check_inputs, match_files
 from transforms.limits import DEFAULT_LIMITS
 from transforms.ndjson import whole_lines
-from transforms.progress_notes import ProgressNotes
 from transforms.sources import Unit, parts, read_range, split_units
 
 
@@ -38,7 +37,7 @@ def units_of(path, *, ranges=True):
 def find(paths, expected, between):
     """What FindUnits finds; `between` happens after the launcher has built the pipeline."""
     pipeline = beam.Pipeline(options=pipeline_options())
-    units = pipeline | sources.FindUnits("s", paths, False, DEFAULT_LIMITS, ProgressNotes(""))
+    units = pipeline | sources.FindUnits("s", paths, False, DEFAULT_LIMITS)
     assert_that(units | beam.Map(lambda unit: unit.uri), equal_to(expected))
     between()
     pipeline.run().wait_until_finish()
