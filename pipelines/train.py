@@ -29,6 +29,7 @@ from pipelines.prepare import (
 )
 from pipelines.score import config_of
 from transforms import registry
+from transforms.acceleration import PLAIN, Acceleration
 from transforms.calibration import Calibration
 from transforms.definition import Definition, label_of, model_name, optional
 from transforms.errors import TooLittleData
@@ -74,12 +75,14 @@ def train(
     splits: GivenSplits | None = None,
     margin: float = MARGIN,
     promote: bool = True,
+    acceleration: Acceleration = PLAIN,
 ) -> Trained | None:
     """Trains one model and stores the version under `models`; None on workers that only help.
 
     `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
     those known at `as_of` (UTC). `splits` decide in place of the hash of the subject. Without
-    `promote` it is left to the caller to make a version champion that passed the gate.
+    `promote` it is left to the caller to make a version champion that passed the gate. Of
+    `acceleration` is used what the definition's model can; a forest uses none.
 
     Raises: TooLittleData, when there are too few labelled examples; Refused, when a file of the
     champion was changed; UsageError, for an unknown model.
@@ -90,9 +93,10 @@ def train(
     definition = model_defs.find(model)
     config = definition.Config() if config is None else config
     as_of = utc_without_zone(as_of)
-    work = work_folder(definition, config, source, as_of, models, splits)
-    clock = _Clock()
     scope = keras_training.strategy()  # before any other TensorFlow operation
+    acceleration = acceleration.fit_for(definition, scope.num_replicas_in_sync)
+    work = work_folder(definition, config, source, as_of, models, splits, acceleration)
+    clock = _Clock()
     if is_chief():
         try:
             prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
@@ -104,7 +108,7 @@ def train(
     clock.lap("prepare")
     if "classes" in {field.name for field in dataclasses.fields(config)}:
         config = dataclasses.replace(config, classes=prepared.classes)
-    kind = _fit(definition, config, prepared, work, scope)
+    kind = _fit(definition, config, prepared, work, scope, acceleration)
     clock.lap("fit")
     if not is_chief():
         wait_until_done(work)
@@ -113,6 +117,7 @@ def train(
     calibration = _calibrate(definition, config, f"{work}/{WORKER_0}", kind, prepared)
     if kind == KERAS:
         members = getattr(config, "members", 1)
+        described |= dataclasses.asdict(acceleration)
         described["tuning_losses"] = keras_training.losses(work, members)
     described["calibration"] = dataclasses.asdict(calibration)
     clock.lap("calibrate")
@@ -131,7 +136,14 @@ def train(
     return Trained(version, evaluation, decision, prepared.rows(), clock.seconds)
 
 
-def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, scope: Any) -> str:
+def _fit(
+    definition: Definition,
+    config: Any,
+    prepared: Prepared,
+    work: str,
+    scope: Any,
+    acceleration: Acceleration,
+) -> str:
     """Trains, and exports to the working folder; the kind of estimator."""
     import tf_keras
 
@@ -150,7 +162,7 @@ def _fit(definition: Definition, config: Any, prepared: Prepared, work: str, sco
         return FOREST
     del model  # each member is built with its own seed
     model = keras_training.fit_members(
-        definition, config, prepared.records(), graph, work, built_folder(), scope
+        definition, config, prepared.records(), graph, work, built_folder(), scope, acceleration
     )
     # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.
     keras_estimator.export(model, definition.FEATURES, graph, f"{built}/saved_model")

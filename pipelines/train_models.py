@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.nightly import models_folder
 from pipelines.run import Outcome
 from pipelines.train import train
+from transforms.acceleration import PLAIN, Acceleration
 from transforms.counts import StageCounts
 from transforms.errors import Refused, RunFailed, TooLittleData
 from transforms.make_examples import Buckets
@@ -29,6 +30,7 @@ def train_models(
     *,
     skip: bool = False,
     promote: bool = True,
+    acceleration: Acceleration = PLAIN,
 ) -> Outcome:
     """One more version of each model, in the order of the names.
 
@@ -43,7 +45,15 @@ def train_models(
         sys.stderr.write(f"training {name}\n")
         try:
             trained = train(
-                name, buckets, folder, as_of, options, config=config, splits=splits, promote=promote
+                name,
+                buckets,
+                folder,
+                as_of,
+                options,
+                config=config,
+                splits=splits,
+                promote=promote,
+                acceleration=acceleration,
             )
         except TooLittleData as error:
             if not skip:

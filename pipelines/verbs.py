@@ -1,6 +1,5 @@
 """The verbs: arguments of the command line -> objects -> the pipeline of each verb."""
 
-import argparse
 import dataclasses
 import datetime
 import shutil
@@ -11,30 +10,28 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
+from pipelines.arguments import (
+    Arguments,
+    acceleration_of,
+    given_splits,
+    inputs_of,
+    limits_of,
+    parameters_of,
+)
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
-from pipelines.ingest import Inputs, ingest
+from pipelines.ingest import ingest
 from pipelines.notices import Listener, listeners, noticed
 from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress, StageState
 from pipelines.run import Outcome, RunContext, check_outcome, new_run, progress_notes
 from pipelines.runner import pipeline_options
 from transforms.errors import Refused, RunFailed, UsageError
-from transforms.fhir.validation import Validation
 from transforms.file_systems import FileSystems
 from transforms.key_check import check_key
 from transforms.keys import load_keys
-from transforms.limits import Limits
 from transforms.native_logs import load_tensorflow
-from transforms.read_splits import read_split_file
 from transforms.schemas import TABLES
-from transforms.splits import GivenSplits
 from transforms.warehouse import Warehouse, open_warehouse
-
-Arguments = argparse.Namespace
-_PATHS = {
-    *("fhir", "dicom", "labels", "pairs", "counts", "examples"),
-    *("id_key_file", "splits", "warehouse", "output", "folder", "metrics_file", "lineage_file"),
-}
 
 
 def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
@@ -45,39 +42,8 @@ def run(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     verb(arguments, beam_arguments)
 
 
-def _parameters(arguments: Arguments) -> dict[str, object]:
-    """What the record of the run holds: no secrets and no paths, which may hold identities."""
-    return {
-        name: value
-        for name, value in vars(arguments).items()
-        if name not in _PATHS and value not in (None, False, [], "")
-    }
-
-
-def _inputs(arguments: Arguments) -> Inputs:
-    inputs = Inputs(
-        fhir=tuple(arguments.fhir),
-        dicom=tuple(arguments.dicom),
-        labels=tuple(arguments.labels),
-        pairs=tuple(arguments.pairs),
-        counts=tuple(arguments.counts),
-        validation=Validation(arguments.validation),
-        limits=_limits(arguments),
-    )
-    if not inputs:
-        raise UsageError("nothing to read: give --fhir, --dicom, --labels, --pairs or --counts")
-    return inputs
-
-
-def _limits(arguments: Arguments) -> Limits:
-    given = {
-        field.name: getattr(arguments, f"max_{field.name}") for field in dataclasses.fields(Limits)
-    }
-    return Limits(**{name: value for name, value in given.items() if value is not None})
-
-
 def _context(arguments: Arguments, day: datetime.datetime | None = None) -> RunContext:
-    parameters = _parameters(arguments)
+    parameters = parameters_of(arguments)
     if day is not None:
         parameters["as_of"] = day  # also where it was not given: the run can be done again
     if getattr(arguments, "examples", None):
@@ -110,7 +76,7 @@ def _listeners(arguments: Arguments, context: RunContext, warehouse: Warehouse) 
 
 
 def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
-    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    keys, inputs = load_keys(arguments.id_key_file), inputs_of(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
     check_key(warehouse, keys)
@@ -127,7 +93,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     from pipelines.train_models import train_models
     from transforms.registry import promote
 
-    keys, inputs = load_keys(arguments.id_key_file), _inputs(arguments)
+    keys, inputs = load_keys(arguments.id_key_file), inputs_of(arguments)
     inputs.check(keys)
     warehouse = open_warehouse(arguments.warehouse, create=True, buckets=arguments.buckets)
     check_key(warehouse, keys)
@@ -135,6 +101,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = _context(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     refit = chosen_models(arguments.refit)
+    acceleration = acceleration_of(arguments)
 
     def work() -> Outcome:
         read = ingest(context, warehouse, keys, inputs, options)
@@ -143,7 +110,15 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
         trained = train_models(
-            warehouse, configs, buckets, as_of, options, None, skip=True, promote=False
+            warehouse,
+            configs,
+            buckets,
+            as_of,
+            options,
+            None,
+            skip=True,
+            promote=False,
+            acceleration=acceleration,
         )
         found = read + trained
         versions = champions(warehouse, model_defs.names(), found.promoted)
@@ -159,6 +134,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             arguments.since,
             options,
             arguments.max_quarantined,
+            accelerator=arguments.accelerator,
         )
 
     outcome = _execute(arguments, context, warehouse, work)
@@ -194,7 +170,14 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         context,
         warehouse,
         lambda: score_champions(
-            context, warehouse, versions, source, as_of, arguments.since, options
+            context,
+            warehouse,
+            versions,
+            source,
+            as_of,
+            arguments.since,
+            options,
+            accelerator=arguments.accelerator,
         ),
     )
     raise_failed(outcome)
@@ -254,7 +237,7 @@ def _quarantine(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     if not inputs:
         sys.stderr.write("nothing to replay\n")
         return
-    inputs = dataclasses.replace(inputs, limits=_limits(arguments))
+    inputs = dataclasses.replace(inputs, limits=limits_of(arguments))
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     _execute(
@@ -296,18 +279,31 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
     buckets = buckets_of(warehouse)
-    splits = _given_splits(arguments)
+    splits = given_splits(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
     skip = "all" in arguments.models
+    acceleration = acceleration_of(arguments)
+
+    def training() -> Outcome:
+        return train_models(
+            warehouse,
+            configs,
+            buckets,
+            as_of,
+            options,
+            splits,
+            skip=skip,
+            acceleration=acceleration,
+        )
 
     def work() -> Outcome:
-        found = train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        found = training()
         if found.models and all("refused" in model for model in found.models.values()):
             raise Refused("there is too little data to train any model; see above")
         return found
 
     if not is_chief():
-        train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        training()
         return  # worker 0 has the record
     raise_failed(_execute(arguments, context, warehouse, work))
 
@@ -324,7 +320,7 @@ def _evaluate(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     as_of = arguments.as_of or _now()
     context = _context(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
-    splits = _given_splits(arguments)
+    splits = given_splits(arguments)
 
     def work() -> Outcome:
         found = evaluate(versions, buckets_of(warehouse), as_of, options, splits=splits)
@@ -370,12 +366,6 @@ def _gc(arguments: Arguments, _beam: Sequence[str]) -> None:
         open_warehouse(arguments.warehouse), datetime.datetime.now(datetime.UTC)
     )
     print(f"{files:,} files removed, {size:,} bytes")  # noqa: T201 - the verb's result
-
-
-def _given_splits(arguments: Arguments) -> GivenSplits | None:
-    if arguments.splits is None:
-        return None
-    return read_split_file(arguments.splits, lambda: load_keys(arguments.id_key_file))
 
 
 def _now() -> datetime.datetime:
