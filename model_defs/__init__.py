@@ -25,6 +25,7 @@ def to_extractions(batch: pa.RecordBatch, outputs: Outputs, config: Config) -> p
 SLICES: tuple[str, ...]     # features by whose values measures are reported too
 SPLIT_RULE: str             # how `split` was chosen, for the model card: "by time: …"
 SPLIT_SETTINGS: tuple[str, ...]     # fields of Config that decide it: the gate compares no others
+CANNOT_USE: tuple[str, ...]         # of "mixed_precision" and "xla": what training goes without
 ```
 
 `examples` is pure, deterministic and vectorised over the subjects of one bucket
@@ -60,7 +61,11 @@ FEATURES, becomes `drivers`. A Config with a field `classes: tuple[str, ...] = (
 classes found in training (sorted) through that field; a field `min_delta` says how much less the
 loss on the tuning split must be to count as better. With a field `members` above 1 as many models
 are trained, with the seeds `seed`, `seed + 1`, …, and the mean of their outputs is the model: an
-output can be anything that has a mean. A `ydf` learner is built with
+output can be anything that has a mean. Where there is a GPU, it is
+trained with layers in float16 (`mixed_precision`) and its steps compiled by XLA, but for what
+`CANNOT_USE` names. In mixed precision losses, outputs and own layers need float32: such a layer is
+built with `dtype="float32"`; `tf` operations between layers follow the dtype of what they get. XLA
+takes no text, and compiles anew for each shape. A `ydf` learner is built with
 `label=LABEL.name` and sees the outputs of `preprocessing_fn` as columns.
 
 `to_predictions` (`transforms.prediction_rows`: Outputs, Predictions) gets numpy arrays: `values`

@@ -49,10 +49,15 @@ def build(
         BY_SENTENCES: layers.Dense(classes, name="logits_by_sentences")(_pool(told, there)),
         BY_TERMS: layers.Dense(classes, name="logits_by_terms")(scaled),
     }
-    logits[label] = layers.Average(name="logits")(list(logits.values()))
+    logits[label] = layers.Average(name="logits", dtype="float32")(list(logits.values()))
     outputs = {
-        **{name: layers.Softmax(name=name)(found) for name, found in logits.items()},
-        SENTENCE_CLASS: layers.Dense(sentence_classes, "softmax", name=SENTENCE_CLASS)(told),
+        **{
+            name: layers.Softmax(name=name, dtype="float32")(found)
+            for name, found in logits.items()
+        },
+        SENTENCE_CLASS: layers.Dense(
+            sentence_classes, "softmax", name=SENTENCE_CLASS, dtype="float32"
+        )(told),
     }
     inputs = {"words": words, "terms": counted, "sentence_kinds": kinds}
     model = _taught_by(label, inputs, outputs)
@@ -109,7 +114,7 @@ class ReadSentences(tf_keras.layers.Layer):
 
 def _pool(told: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
     """(n, sentences, size) -> largest and mean over the sentences that exist, (n, 2 x size)."""
-    exists = tf.cast(there, tf.float32)[..., None]
+    exists = tf.cast(there, told.dtype)[..., None]
     largest = tf.reduce_max(told * exists - (1 - exists), axis=1)  # an LSTM gives -1 to 1
     mean = tf.reduce_sum(told * exists, axis=1) / tf.maximum(tf.reduce_sum(exists, axis=1), 1.0)
     return tf.concat([largest, mean], axis=1)

@@ -49,7 +49,7 @@ class EvidenceHead(tf_keras.layers.Layer):
     def __init__(self, frames: int, dropout: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.frames, self.dropout, self.seed = frames, dropout, seed
-        self.drop = tf_keras.layers.Dropout(dropout, seed=seed)
+        self.drop = tf_keras.layers.Dropout(dropout, seed=seed, dtype="float32")
 
     def build(self, input_shape: tuple[tf.TensorShape, ...]) -> None:
         """A weight for each map, for each of the four ways in which it counts."""

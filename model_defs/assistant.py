@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "message"
+CANNOT_USE = ("xla",)  # cut at the longest message: every batch has another shape
 RECENT_DAYS = 7
 WORDS = 256
 VOCABULARY = 8192
@@ -215,7 +216,9 @@ def build_model(config: Config) -> "tf_keras.Model":
         inputs=inputs,
         outputs={
             LABEL.name: _mean_of_heads()(heads),
-            "judged": layers.Activation("linear", name="judged_output")(inputs["judged"]),
+            "judged": layers.Activation("linear", name="judged_output", dtype="float32")(
+                inputs["judged"]
+            ),
         },
         name="assistant",
     )
@@ -238,13 +241,13 @@ def _read_in_order(words: "tf.Tensor") -> "tf.Tensor":
     layers = tf_keras.layers
     longest = tf.reduce_max(tf.reduce_sum(tf.cast(words > 0, tf.int32), axis=1))
     ids = words[:, : tf.maximum(longest, 1)]
-    there = tf.cast(ids > 0, tf.float32)[:, :, tf.newaxis]
     # Wider than Keras' 0.05: words differ from the first step, and fewer epochs are needed.
     wide = tf_keras.initializers.RandomUniform(-0.3, 0.3)
     vectors = layers.Embedding(VOCABULARY + 2, VECTOR, wide, name="vectors")(ids)
     vectors = layers.SpatialDropout1D(0.4, name="vectors_dropout")(vectors)
     lstm = layers.LSTM(UNITS, return_sequences=True, name="lstm")
     steps = layers.Bidirectional(lstm, name="both_ways")(vectors, mask=ids > 0)
+    there = tf.cast(ids > 0, vectors.dtype)[:, :, tf.newaxis]
     mean = tf.reduce_sum(vectors * there, 1) / tf.maximum(tf.reduce_sum(there, 1), 1.0)
     return layers.Concatenate(name="read")([tf.reduce_max(steps * there, 1), mean])
 
@@ -264,7 +267,7 @@ def _mean_of_heads() -> "tf_keras.layers.Layer":
             mean = tf.add_n([HEADS[name] * tf.nn.log_softmax(heads[name]) for name in HEADS])
             return tf.exp(mean if training else tf.nn.log_softmax(mean))
 
-    return MeanOfHeads(name=LABEL.name)
+    return MeanOfHeads(name=LABEL.name, dtype="float32")
 
 
 def _negative_log(actual: "tf.Tensor", probabilities: "tf.Tensor") -> "tf.Tensor":

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "pair"
+CANNOT_USE = ("xla",)  # the network unpacks bytes, of a number of molecules that changes
 FEATURES = pa.schema(
     [
         pa.field(
@@ -237,7 +238,8 @@ def build_model(config: Config) -> "tf_keras.Model":
 
     def tower(name: str, segments: tuple[int, ...], levels: int) -> tuple["tf.Tensor", "tf.Tensor"]:
         encoded = layers.Input((), name=name, dtype=tf.string)
-        found, index = DistinctMolecules(segments, levels, name=f"{name}_distinct")(encoded)
+        unpack = DistinctMolecules(segments, levels, name=f"{name}_distinct", dtype="float32")
+        found, index = unpack(encoded)
         found = dropped(found, config.dropout / 2, f"{name}_input")
         for step in ("1", "2"):
             found = layers.Dense(config.width, name=f"{name}_dense{step}")(found)
@@ -257,10 +259,10 @@ def build_model(config: Config) -> "tf_keras.Model":
         found = dropped(found, config.dropout, f"pair{step}")
     # Starts at about the pKd of the weak binding that most pairs show.
     weak = tf_keras.initializers.Constant(5.5)
-    affinity = layers.Dense(1, bias_initializer=weak, name="pkd")(found)
+    affinity = layers.Dense(1, bias_initializer=weak, name="pkd", dtype="float32")(found)
     model = tf_keras.Model(
         inputs={"compound": compound, "target": target},
-        outputs={LABEL.name: layers.Reshape((), name=LABEL.name)(affinity)},
+        outputs={LABEL.name: layers.Reshape((), name=LABEL.name, dtype="float32")(affinity)},
         name="drug_target",
     )
     rate = tf_keras.optimizers.schedules.CosineDecay(

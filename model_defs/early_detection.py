@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "study"
+CANNOT_USE = ("xla",)  # the network decodes bytes, of a number of frames that changes
 EVIDENCE = "evidence"
 PICTURE_SIDE = 32  # pixels per frame, at most: the network sees 8 x 8 places or so
 WINDOW = datetime.timedelta(days=30)
@@ -268,9 +269,9 @@ def build_model(config: Config) -> "tf_keras.Model":
     tf_keras.utils.set_random_seed(config.seed)
     layers = tf_keras.layers
     frames = layers.Input((), name="frames", dtype=tf.string)
-    pixels, study = DecodeFrames(config.size, name="decode")(frames)
+    pixels, study = DecodeFrames(config.size, name="decode", dtype="float32")(frames)
     found = layers.RandomTranslation(
-        0.06, 0.06, fill_mode="nearest", seed=config.seed, name="shift"
+        0.06, 0.06, fill_mode="nearest", seed=config.seed, name="shift", dtype="float32"
     )(pixels)
     for block in range(3):
         filters = config.width << block
@@ -286,13 +287,12 @@ def build_model(config: Config) -> "tf_keras.Model":
             found = layers.ReLU(name=f"{name}_relu")(found)
         if block < 2:
             found = layers.MaxPooling2D(name=f"block{block + 1}_pool")(found)
-    logit, evidence = EvidenceHead(config.frames, config.dropout, config.seed, name="head")(
-        (found, study, frames)
-    )
+    head = EvidenceHead(config.frames, config.dropout, config.seed, name="head", dtype="float32")
+    logit, evidence = head((found, study, frames))
     model = tf_keras.Model(
         inputs={"frames": frames},
         outputs={
-            LABEL.name: layers.Activation("sigmoid", name=LABEL.name)(logit),
+            LABEL.name: layers.Activation("sigmoid", name=LABEL.name, dtype="float32")(logit),
             EVIDENCE: evidence,
         },
         name="early_detection",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "note"
+CANNOT_USE = ("xla",)  # as many words as there are: every batch has another shape
 NOTE_TYPES = ("DocumentReference", "DiagnosticReport")
 SENTENCES = 96
 SENTENCE_WORDS = 32

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "region"
+CANNOT_USE = ("mixed_precision",)  # cases are more than float16 holds, and there is little to gain
 LEVELS = (0.01, 0.025, *(round(0.05 * i, 2) for i in range(1, 20)), 0.975, 0.99)
 MEDIAN, LOW, HIGH = LEVELS.index(0.5), LEVELS.index(0.05), LEVELS.index(0.95)
 OFFSET = 0.05

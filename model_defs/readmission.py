@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     import tf_keras
 
 ENTITY = "encounter"
+CANNOT_USE = ("mixed_precision",)  # a sum of a hundred terms: nothing to gain by fewer digits
 MIN_PATIENTS = 10
 MAX_TOKENS = 8000
 MAX_Z = 5.0

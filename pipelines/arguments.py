@@ -6,6 +6,7 @@ import datetime
 
 from pipelines.ingest import Inputs
 from pipelines.run import RunContext, new_run
+from transforms.acceleration import Acceleration, accelerate
 from transforms.errors import UsageError
 from transforms.fhir.validation import Validation
 from transforms.keys import load_keys
@@ -68,3 +69,8 @@ def splits_of(arguments: Arguments) -> GivenSplits | None:
     if arguments.splits is None:
         return None
     return read_split_file(arguments.splits, lambda: load_keys(arguments.id_key_file))
+
+
+def acceleration_of(arguments: Arguments) -> Acceleration:
+    """How a training computes; to be asked before TensorFlow has used a GPU."""
+    return accelerate(mixed_precision=arguments.mixed_precision, xla=arguments.xla)

@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import datetime
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -55,6 +56,14 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1000, 64M or 2G") from None
+
+
+def _accelerator(text: str) -> str:
+    if not re.fullmatch(r"type:[^;]+;count:[1-9]\d*(;[^;]+)*", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no accelerator such as type:nvidia-l4;count:1"
+        )
+    return text
 
 
 def _new_file(text: str) -> Path:
@@ -168,6 +177,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     splits.add_argument("--id-key-file", type=Path, metavar="F", help="for splits by Patient id")
 
+    computing = argparse.ArgumentParser(add_help=False)
+    for option, what in (
+        ("mixed-precision", "layers in float16"),
+        ("xla", "steps compiled by XLA"),
+    ):
+        computing.add_argument(
+            f"--{option}",
+            action=argparse.BooleanOptionalAction,
+            help=f"train Keras models with {what} (default: where there is a GPU)",
+        )
+    scoring = argparse.ArgumentParser(add_help=False)
+    scoring.add_argument(
+        "--accelerator",
+        type=_accelerator,
+        metavar="HINT",
+        help="for workers that score, where Beam's runner reads it: type:nvidia-l4;count:1",
+    )
+
     demo = verbs.add_parser("demo", parents=[running], help="a small simulated hospital")
     demo.add_argument("--folder", type=Path, default=Path("demo"), metavar="DIR")
     limits = _limits()
@@ -175,7 +202,7 @@ def build_parser() -> argparse.ArgumentParser:
         "ingest", parents=[*recorded, reading, limits], help="FHIR and DICOM -> warehouse"
     )
     train = verbs.add_parser(
-        "train", parents=[models, *recorded, as_of, splits], help="train models"
+        "train", parents=[models, *recorded, as_of, splits, computing], help="train models"
     )
     train.add_argument(
         "--set",
@@ -198,14 +225,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="one model's held-out predictions beside the truth, Parquet",
     )
     score = verbs.add_parser(
-        "score", parents=[models, *recorded, as_of, since], help="write predictions"
+        "score", parents=[models, *recorded, as_of, since, scoring], help="write predictions"
     )
     score.add_argument(
         "--examples", nargs="+", default=[], metavar="P", help="ready examples in Parquet"
     )
     nightly = verbs.add_parser(
         "nightly",
-        parents=[*recorded, reading, as_of, since, limits],
+        parents=[*recorded, reading, as_of, since, computing, scoring, limits],
         help="ingest, score every champion, report",
     )
     nightly.add_argument("-o", "--output", metavar="FILE", help="of the report")

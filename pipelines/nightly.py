@@ -88,6 +88,8 @@ def score_champions(
     since: datetime.datetime | None,
     options: PipelineOptions,
     max_quarantined: float = DEFAULT_MAX_QUARANTINED,
+    *,
+    accelerator: str | None = None,
 ) -> Outcome:
     """Predictions of those models, replacing what they said for the same day.
 
@@ -99,7 +101,8 @@ def score_champions(
     folders = {t: f"{warehouse.folder}/clinical/{t}/data/{context.run_id}" for t in _TABLES}
     manifest = score_manifest_path(warehouse, context.run_id)
     run = ScoreRun(context.run_id, as_of, folders, since, manifest)
-    return scored(warehouse, score(versions, source, run, options), as_of.date(), max_quarantined)
+    result = score(versions, source, run, options, accelerator=accelerator)
+    return scored(warehouse, result, as_of.date(), max_quarantined)
 
 
 def scored(

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.evaluate import labelled_examples
+from transforms.acceleration import PLAIN, Acceleration
 from transforms.definition import Definition, label_of, model_name
 from transforms.errors import RunFailed, TooLittleData
 from transforms.examples import example_schema, read_examples
@@ -73,9 +74,11 @@ def work_folder(
     as_of: datetime.datetime,
     root: str,
     splits: GivenSplits | None = None,
+    acceleration: Acceleration = PLAIN,
 ) -> str:
     """Where a training of these inputs works, below a local folder."""
     inputs = [
+        repr(acceleration),
         repr(config),
         repr(splits),
         as_of.isoformat(),

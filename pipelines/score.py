@@ -88,6 +88,8 @@ def score(
     source: Buckets | Sequence[str],
     run: ScoreRun,
     options: PipelineOptions,
+    *,
+    accelerator: str | None = None,
 ) -> ScoreResult:
     """Scores the examples of every version's model; the files' hashes are verified before.
 
@@ -95,7 +97,8 @@ def score(
     was trained on other features or with another Config than its definition has now fails.
 
     `source` is the warehouse's buckets, or Parquet files with the keys and features of the
-    examples of a single model.
+    examples of a single model. `accelerator` is Beam's hint of that name, for the step alone in
+    which models score.
 
     Raises: Refused, when a file of a version was changed; RunFailed, when counts do not add up.
     """
@@ -114,7 +117,10 @@ def score(
     named = [["count", scoring.version.model, "read", "", 0] for scoring in scorings]
     with beam.Pipeline(options=options) as pipeline:
         known = pipeline | "Known" >> beam.Create([*unfit, *named])
-        entries = (known, _wire(pipeline, scorings, source, run)) | "AllEntries" >> beam.Flatten()
+        entries = (
+            known,
+            _wire(pipeline, scorings, source, run, accelerator),
+        ) | "AllEntries" >> beam.Flatten()
         entries | WriteManifest(manifest)
     return read_scores(manifest)
 
@@ -129,6 +135,7 @@ def _wire(
     scorings: Sequence[Scoring],
     source: Buckets | Sequence[str],
     run: ScoreRun,
+    accelerator: str | None,
 ) -> beam.PCollection:
     definitions = [model_defs.find(scoring.version.model) for scoring in scorings]
     since = utc_without_zone(run.since) if run.since else None
@@ -148,7 +155,7 @@ def _wire(
     for scoring in scorings:
         name = scoring.version.model
         batches = sized(pa.RecordBatch, examples[name])
-        inferred = batches | f"Score_{name}" >> RunInference(ScoreBatches(scoring))
+        inferred = batches | f"Score_{name}" >> RunInference(ScoreBatches(scoring, accelerator))
         folders = {table: f"{folder}/{name}" for table, folder in run.folders.items()}
         written = sized(Inferred, inferred) | f"Write_{name}" >> WritePredictions(scoring, folders)
         entries.append(written)

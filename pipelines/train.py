@@ -29,6 +29,7 @@ from pipelines.prepare import (
 )
 from pipelines.score import config_of
 from transforms import registry
+from transforms.acceleration import PLAIN, Acceleration
 from transforms.calibration import Calibration
 from transforms.definition import Definition, label_of, model_name, optional
 from transforms.epoch_notes import epochs_noted
@@ -77,13 +78,15 @@ def train(
     margin: float = MARGIN,
     promote: bool = True,
     work_root: str | None = None,
+    acceleration: Acceleration = PLAIN,
 ) -> Trained | None:
     """Trains one model and stores the version under `models`; None on workers that only help.
 
     `source` is the warehouse's buckets, or Parquet files of keys, features and label. Labels are
     those known at `as_of` (UTC). It works in a folder below `work_root`, which is local, and by
     default `models`. `splits` decide in place of the hash of the subject. Without
-    `promote` it is left to the caller to make a version champion that passed the gate.
+    `promote` it is left to the caller to make a version champion that passed the gate. Of
+    `acceleration` is used what the definition's model can; a forest uses none.
 
     Raises: TooLittleData, when there are too few labelled examples; Refused, when a file of the
     champion was changed; UsageError, for an unknown model.
@@ -94,9 +97,11 @@ def train(
     definition = model_defs.find(model)
     config = definition.Config() if config is None else config
     as_of = utc_without_zone(as_of)
-    work = work_folder(definition, config, source, as_of, work_root or models, splits)
-    clock = _Clock()
     scope = keras_training.strategy()  # before any other TensorFlow operation
+    acceleration = acceleration.fit_for(definition, scope.num_replicas_in_sync)
+    root = work_root or models
+    work = work_folder(definition, config, source, as_of, root, splits, acceleration)
+    clock = _Clock()
     if is_chief():
         try:
             prepared = prepare(definition, config, source, as_of, work, options, splits=splits)
@@ -108,7 +113,7 @@ def train(
     clock.lap("prepare")
     if "classes" in {field.name for field in dataclasses.fields(config)}:
         config = dataclasses.replace(config, classes=prepared.classes)
-    kind = _fit(definition, config, prepared, work, scope, notes_in(options))
+    kind = _fit(definition, config, prepared, work, scope, acceleration, notes_in(options))
     clock.lap("fit")
     if not is_chief():
         wait_until_done(work)
@@ -117,6 +122,7 @@ def train(
     calibration = _calibrate(definition, config, f"{work}/{WORKER_0}", kind, prepared)
     if kind == KERAS:
         members = getattr(config, "members", 1)
+        described |= dataclasses.asdict(acceleration)
         described["tuning_losses"] = keras_training.losses(work, members)
     described["calibration"] = dataclasses.asdict(calibration)
     clock.lap("calibrate")
@@ -141,6 +147,7 @@ def _fit(
     prepared: Prepared,
     work: str,
     scope: Any,
+    acceleration: Acceleration,
     notes: ProgressNotes,
 ) -> str:
     """Trains, and exports to the working folder; the kind of estimator."""
@@ -168,7 +175,7 @@ def _fit(
     members = getattr(config, "members", 1)
     with epochs_noted(notes.stage(name, "epochs"), work, members, config.epochs):
         model = keras_training.fit_members(
-            definition, config, prepared.records(), graph, work, built_folder(), scope
+            definition, config, prepared.records(), graph, work, built_folder(), scope, acceleration
         )
     # Reading mirrored variables takes all workers, so each of them exports; worker 0's counts.
     keras_estimator.export(model, definition.FEATURES, graph, f"{built}/saved_model")

@@ -12,6 +12,7 @@ from pipelines.nightly import models_folder
 from pipelines.run import Outcome
 from pipelines.train import train
 from pipelines.work_folder import work_root
+from transforms.acceleration import PLAIN, Acceleration
 from transforms.counts import StageCounts
 from transforms.errors import Refused, RunFailed, TooLittleData
 from transforms.make_examples import Buckets
@@ -30,6 +31,7 @@ def train_models(
     *,
     skip: bool = False,
     promote: bool = True,
+    acceleration: Acceleration = PLAIN,
 ) -> Outcome:
     """One more version of each model, in the order of the names.
 
@@ -53,6 +55,7 @@ def train_models(
                 splits=splits,
                 promote=promote,
                 work_root=work,
+                acceleration=acceleration,
             )
         except TooLittleData as error:
             if not skip:

@@ -10,7 +10,14 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions
 
 import model_defs
-from pipelines.arguments import Arguments, context_of, inputs_of, limits_of, splits_of
+from pipelines.arguments import (
+    Arguments,
+    acceleration_of,
+    context_of,
+    inputs_of,
+    limits_of,
+    splits_of,
+)
 from pipelines.execute import DEFAULT_MAX_QUARANTINED, execute, raise_failed
 from pipelines.ingest import ingest
 from pipelines.notices import Listener, listeners, noticed
@@ -90,6 +97,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = context_of(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     refit = chosen_models(arguments.refit)
+    acceleration = acceleration_of(arguments)
 
     def work() -> Outcome:
         read = ingest(context, warehouse, keys, inputs, options)
@@ -98,7 +106,15 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
         trained = train_models(
-            warehouse, configs, buckets, as_of, options, None, skip=True, promote=False
+            warehouse,
+            configs,
+            buckets,
+            as_of,
+            options,
+            None,
+            skip=True,
+            promote=False,
+            acceleration=acceleration,
         )
         found = read + trained
         versions = champions(warehouse, model_defs.names(), found.promoted)
@@ -114,6 +130,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
             arguments.since,
             options,
             arguments.max_quarantined,
+            accelerator=arguments.accelerator,
         )
 
     outcome = _execute(arguments, context, warehouse, options, work)
@@ -151,7 +168,14 @@ def _score(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         warehouse,
         options,
         lambda: score_champions(
-            context, warehouse, versions, source, as_of, arguments.since, options
+            context,
+            warehouse,
+            versions,
+            source,
+            as_of,
+            arguments.since,
+            options,
+            accelerator=arguments.accelerator,
         ),
     )
     raise_failed(outcome)
@@ -248,15 +272,28 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     splits = splits_of(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
     skip = "all" in arguments.models
+    acceleration = acceleration_of(arguments)
+
+    def training() -> Outcome:
+        return train_models(
+            warehouse,
+            configs,
+            buckets,
+            as_of,
+            options,
+            splits,
+            skip=skip,
+            acceleration=acceleration,
+        )
 
     def work() -> Outcome:
-        found = train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        found = training()
         if found.models and all("refused" in model for model in found.models.values()):
             raise Refused("there is too little data to train any model; see above")
         return found
 
     if not is_chief():
-        train_models(warehouse, configs, buckets, as_of, options, splits, skip=skip)
+        training()
         return  # worker 0 has the record
     raise_failed(_execute(arguments, context, warehouse, options, work))
 

@@ -1,15 +1,17 @@
 """Record batches of examples -> what an estimator says, through Beam's RunInference, -> rows.
 
 One element is one record batch, in and out. A batch that does not fit into memory is halved and
-tried again; one that a bad row spoils is halved until that row stands alone and is refused. A row
-that alone does not fit is refused too; a few of them in one batch, and the model has failed. An
-estimator that fails says so in place of its outputs, and is asked no more by that process.
+tried again, and the process remembers what fitted; one that a bad row spoils is halved until that
+row stands alone and is refused. A row that alone does not fit is refused too; a few of them in one
+batch, and the model has failed. An estimator that fails says so in place of its outputs, and is
+asked no more by that process.
 
 Source: https://beam.apache.org/documentation/ml/about-ml/
 """
 
 import dataclasses
 import datetime
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
@@ -44,6 +46,28 @@ _MOST_TOO_LARGE = 10  # rows of a batch; more tell of the machine, not of the ro
 
 KERAS = "keras"
 FOREST = "forest"
+
+
+class Room:
+    """How many rows fit into memory at once, as far as a process knows: it learns by failing.
+
+    What takes memory beside a model comes and goes, so that it tries twice as many now and then.
+    """
+
+    TRY_AFTER = 32
+
+    def __init__(self) -> None:
+        self.rows = sys.maxsize
+        self._full = 0
+
+    def learn(self, largest: int, *, failed: bool) -> None:
+        """From one batch: its largest part that fitted, and whether another did not."""
+        if failed and largest:
+            self.rows, self._full = largest, 0
+        elif largest == self.rows:
+            self._full += 1
+            if self._full == self.TRY_AFTER:
+                self.rows, self._full = 2 * self.rows, 0
 
 
 class Estimator(Protocol):
@@ -106,11 +130,11 @@ def load_estimator(scoring: Scoring) -> Estimator:
         return ForestEstimator(folder, scoring.features, scoring.label, scoring.classes)
 
 
-def infer(estimator: Estimator, batch: pa.RecordBatch, features: pa.Schema) -> Inferred:
+def infer(estimator: Estimator, batch: pa.RecordBatch, features: pa.Schema, room: Room) -> Inferred:
     """Keys and features -> what the estimator says; rows that it cannot take are refused."""
     refused: Counter[str] = Counter()
     encoded = encode_text(batch, features)
-    return Inferred(list(predict_parts(estimator, encoded, refused)), refused)
+    return Inferred(list(predict_parts(estimator, encoded, refused, room)), refused)
 
 
 def make_rows(inferred: Inferred, scoring: Scoring) -> Scored:
@@ -141,41 +165,52 @@ def make_rows(inferred: Inferred, scoring: Scoring) -> Scored:
 
 
 def predict_parts(
-    estimator: Estimator, batch: pa.RecordBatch, refused: Counter[str]
+    estimator: Estimator, batch: pa.RecordBatch, refused: Counter[str], room: Room
 ) -> Iterator[tuple[pa.RecordBatch, Outputs]]:
-    """A batch -> its parts with their outputs; in one part, where nothing goes wrong.
+    """A batch -> its parts with their outputs, in their order; one part, where nothing goes wrong.
+
+    No part is larger than there is room for, and what does not fit is remembered there.
 
     Raises: tf.errors.ResourceExhaustedError or MemoryError, when more than a few rows do not
     fit into memory each by itself.
     """
     import tensorflow as tf
 
-    try:
-        yield batch, estimator.predict(batch)
-        return
-    except (tf.errors.ResourceExhaustedError, MemoryError):
-        if batch.num_rows == 1:
-            refused[_TOO_LARGE] += 1
-            if refused[_TOO_LARGE] > _MOST_TOO_LARGE:
-                raise
-            return
-    except tf.errors.InvalidArgumentError as error:
-        if batch.num_rows == 1:
-            refused[type(error).__name__] += 1
-            return
-    half = batch.num_rows // 2
-    yield from predict_parts(estimator, batch.slice(0, half), refused)
-    yield from predict_parts(estimator, batch.slice(half), refused)
+    starts = range(0, batch.num_rows, room.rows) or [0]
+    waiting = [batch.slice(start, room.rows) for start in reversed(starts)]
+    largest, failed = 0, False
+    while waiting:
+        part = waiting.pop()
+        try:
+            outputs = estimator.predict(part)
+        except (tf.errors.ResourceExhaustedError, MemoryError):
+            failed = True
+            if part.num_rows == 1:
+                refused[_TOO_LARGE] += 1
+                if refused[_TOO_LARGE] > _MOST_TOO_LARGE:
+                    raise
+                continue
+        except tf.errors.InvalidArgumentError as error:
+            if part.num_rows == 1:
+                refused[type(error).__name__] += 1
+                continue
+        else:
+            largest = max(largest, part.num_rows)
+            yield part, outputs
+            continue
+        half = part.num_rows // 2
+        waiting += [part.slice(half), part.slice(0, half)]
+    room.learn(largest, failed=failed)
 
 
 def calibrate(scoring: Scoring, tuning: pa.Table) -> Calibration:
     """Labelled examples of the tuning split -> the calibration of a version without one."""
     estimator = load_estimator(scoring)
     label, refused = scoring.label, Counter[str]()
-    found, truths, subjects = [], [], []
+    found, truths, subjects, room = [], [], [], Room()
     for batch in batches_of(tuning):
         text = encode_text(batch, scoring.features)
-        for part, outputs in predict_parts(estimator, text, refused):
+        for part, outputs in predict_parts(estimator, text, refused, room):
             if pa.types.is_float32(label.type):
                 found.append(scoring.to_predictions(outputs, scoring.config).score)
             else:
@@ -204,14 +239,24 @@ class Loaded:
 
     estimator: Estimator | None
     failed: str | None = None
+    room: Room = dataclasses.field(default_factory=Room)
 
 
 class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Loaded]):
-    """Handler of RunInference whose elements are record batches of keys and features."""
+    """Handler of RunInference whose elements are record batches of keys and features.
 
-    def __init__(self, scoring: Scoring) -> None:
+    Threads of a process share one estimator, as RunInference does by itself. Processes do not:
+    batches and outputs would be pickled on the way to the one that has it and back.
+    """
+
+    def __init__(self, scoring: Scoring, accelerator: str | None = None) -> None:
         super().__init__()
         self._scoring = scoring
+        self._accelerator = accelerator
+
+    def get_resource_hints(self) -> dict[str, str]:
+        """What the machines should have on which this step, and no other, runs."""
+        return {"accelerator": self._accelerator} if self._accelerator else {}
 
     def load_model(self) -> Loaded:
         """Loads the version once for each worker process."""
@@ -234,7 +279,7 @@ class ScoreBatches(ModelHandler[pa.RecordBatch, Inferred, Loaded]):
         del inference_args
         if model.estimator is not None and model.failed is None:
             try:
-                return [infer(model.estimator, batch, self._scoring.features)]
+                return [infer(model.estimator, batch, self._scoring.features, model.room)]
             except Exception as error:  # a model may fail in any way
                 model.failed = reason_of("predict", error)
         return [Inferred([], Counter(), model.failed)]

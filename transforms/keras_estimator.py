@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from transforms import tensors
+from transforms.acceleration import devices
 from transforms.prediction_rows import (
     CONTRIBUTIONS,
     DRIVER_CONTRIBUTION,
@@ -64,6 +65,7 @@ class KerasEstimator:
     def __init__(self, folder: str, features: pa.Schema, classes: tuple[str, ...]) -> None:
         import tensorflow as tf
 
+        devices()  # the other processes of this machine need memory too
         self._model = tf.saved_model.load(folder)  # keeps the variables alive
         signature = self._model.signatures["serving_default"]
         self._features = features

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from transforms.acceleration import PLAIN, Acceleration, devices
 from transforms.calibration import HIGH, LOW
 from transforms.definition import Definition, label_of
 from transforms.errors import RunFailed
@@ -35,16 +36,6 @@ def strategy() -> Any:
         return tf.distribute.MultiWorkerMirroredStrategy()
     found = devices()
     return tf.distribute.MirroredStrategy(found) if len(found) > 1 else tf.distribute.get_strategy()
-
-
-def devices() -> list[str]:
-    """The names of this process's GPUs. They give memory as it is asked for, not all at once."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
-    return [f"GPU:{number}" for number in range(len(gpus))]
 
 
 def fix_seeds(seed: int) -> None:
@@ -121,33 +112,48 @@ def fit_members(
     work: str,
     built: str,
     scope: Any,
+    acceleration: Acceleration = PLAIN,
 ) -> Any:
     """Trains the `members` that the Config asks for (1 without that field) -> one model of all.
 
     Member i has the seed `config.seed + i`. A run that was killed goes on with the member, and the
     epoch, that it was at: whole members are kept in `work`, by each process under the name of the
-    folder `built` that it exports to.
+    folder `built` that it exports to. What was trained in mixed precision is built again without:
+    it computes in float32 wherever it scores.
     """
     members = []
     for number in range(getattr(config, "members", 1)):
         own = dataclasses.replace(config, seed=config.seed + number)
         fix_seeds(own.seed)
-        with scope.scope():
-            model = definition.build_model(own)
         whole = f"{work}/{built}-member-{number}.weights.h5"
         if os.path.exists(whole):
+            model = _build(definition, own, scope)
             model.load_weights(whole)
         else:
+            model = _build(definition, own, scope, acceleration)
             label = label_of(definition, own)
             kept, mine = (f"{work}/{name}-epochs-{number}" for name in (WORKER_0, built))
             min_delta = getattr(own, "min_delta", 0.0)
             progress = Progress(model, kept, mine, min_delta=min_delta)
             fit(model, label, own, records, graph_folder, progress)
+            if acceleration.mixed_precision:
+                weights = model.get_weights()
+                model = _build(definition, own, scope)
+                model.set_weights(weights)
             part = f"{work}/{built}-part.weights.h5"
             model.save_weights(part)
             os.replace(part, whole)
         members.append(model)
     return members[0] if len(members) == 1 else _mean(members, label_of(definition, config).name)
+
+
+def _build(
+    definition: Definition, config: Any, scope: Any, acceleration: Acceleration = PLAIN
+) -> Any:
+    with scope.scope(), acceleration.policy():
+        model = definition.build_model(config)
+    acceleration.compile_steps(model)
+    return model
 
 
 def _mean(members: Sequence[Any], label: str) -> Any:

@@ -18,6 +18,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from transforms import tensors, vocabulary
+from transforms.acceleration import devices
 from transforms.definition import Definition, model_name
 from transforms.examples import batches_of, example_schema, read_examples
 from transforms.progress_notes import StageNotes, notes_of
@@ -141,6 +142,7 @@ def load_graph(folder: str) -> Any:
     quiet_tensorflow()
     import tensorflow_transform as tft
 
+    devices()
     return tft.TFTransformOutput(folder).transform_features_layer()
 
 

@@ -17,14 +17,21 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.dataflow.internal.apiclient import DataflowApplicationClient
 
+import model_defs
 from bench.dockerfile import read_stages, script
+from pipelines import score as score_module
 from pipelines.cli import build_parser
 from pipelines.commit import find_finished
 from pipelines.ingest import Inputs, ingest
 from pipelines.run import new_run
 from pipelines.runner import pipeline_options
+from pipelines.score import ScoreRun
+from tests.standins import logistic
+from tests.standins.examples import AS_OF, as_buckets, tables
 from transforms.errors import RunFailed
+from transforms.inference import feature_types
 from transforms.keys import Keys
+from transforms.registry import ModelVersion
 from transforms.warehouse import open_warehouse
 
 ROOT = Path(__file__).parents[2]
@@ -221,16 +228,15 @@ class Submitted(Exception):
     """In place of the call to the service."""
 
 
-def test_the_graph_of_a_dataflow_job_is_built_without_the_service(tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.ndjson").write_text('{"resourceType": "Patient", "id": "p"}\n')
+def submit(tmp_path, name, work):
+    """Has `work` submit a job with the options it gets -> the job, and its graph; no service."""
     job_file = tmp_path / "job.json"
     given = [
         "--runner=DataflowRunner",
         "--project=project",
         "--region=europe-west1",
         "--temp_location=gs://bucket/temporary",
-        "--job_name=ingest",
+        f"--job_name={name}",
         "--no_auth",
         "--sdk_location=container",
         f"--sdk_container_image={GIVEN['sdk_container_image']}",
@@ -246,26 +252,36 @@ def test_the_graph_of_a_dataflow_job_is_built_without_the_service(tmp_path):
         staged[name] = data
 
     client = DataflowApplicationClient
-    paths = (str(tmp_path / "in"),)
     with (
         mock.patch.object(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled"),
         mock.patch.object(client, "stage_file", stage),
         mock.patch.object(client, "submit_job_description", side_effect=Submitted),
         pytest.raises(Submitted),
     ):
-        ingest(
+        work(pipeline_options(1, given))
+    job = json.loads(job_file.read_text())
+    return job, beam_runner_api_pb2.Pipeline.FromString(staged["pipeline.pb"]).components
+
+
+def test_the_graph_of_a_dataflow_job_is_built_without_the_service(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.ndjson").write_text('{"resourceType": "Patient", "id": "p"}\n')
+    paths = (str(tmp_path / "in"),)
+    job, graph = submit(
+        tmp_path,
+        "ingest",
+        lambda options: ingest(
             new_run("ingest"),
             open_warehouse(str(tmp_path / "warehouse"), create=True, buckets=4),
             Keys(b"0" * 16),
             Inputs(fhir=paths, dicom=paths),
-            pipeline_options(1, given),
-        )
-    job = json.loads(job_file.read_text())
+            options,
+        ),
+    )
     assert (job["name"], job["type"]) == ("ingest", "JOB_TYPE_BATCH")
     (pool,) = job["environment"]["workerPools"]
     assert pool["workerHarnessContainerImage"] == GIVEN["sdk_container_image"]
-    graph = beam_runner_api_pb2.Pipeline.FromString(staged["pipeline.pb"])
-    transforms = graph.components.transforms
+    transforms = graph.transforms
     names = {transforms[name].unique_name.split("/")[0] for name in transforms}
     assert {"FindFhir", "ReadFhir", "FindDicom", "ReadDicom", "Link", "AllRows"} <= names
     assert {"WriteBuckets", "AllCounts", "WriteManifest"} <= names
@@ -273,9 +289,35 @@ def test_the_graph_of_a_dataflow_job_is_built_without_the_service(tmp_path):
     assert len(shuffles) > 2
     images = {
         beam_runner_api_pb2.DockerPayload.FromString(e.payload).container_image
-        for e in graph.components.environments.values()
+        for e in graph.environments.values()
     }
     assert images == {GIVEN["sdk_container_image"]}
+
+
+def test_a_dataflow_job_asks_for_an_accelerator_only_where_models_score(tmp_path, monkeypatch):
+    version = ModelVersion("logistic", "v", str(tmp_path))
+    described = {"features": feature_types(logistic.FEATURES), "estimator": "keras"}
+    described |= {"classes": [], "config": {}}
+    (tmp_path / "model.json").write_text(json.dumps(described))
+    monkeypatch.setattr(model_defs, "find", lambda name: logistic)
+    monkeypatch.setattr(score_module, "verify", lambda version: None)
+    hint = "type:nvidia-l4;count:1;install-nvidia-driver"
+    source = as_buckets(tables(subjects=4), tmp_path)
+    run = ScoreRun("r", AS_OF, {"predictions": "gs://b/p", "extractions": "gs://b/e"})
+    _, graph = submit(
+        tmp_path,
+        "score",
+        lambda options: score_module.score([version], source, run, options, accelerator=hint),
+    )
+    hints = {
+        step.unique_name: dict(graph.environments[step.environment_id].resource_hints)
+        for step in graph.transforms.values()
+        if step.spec.urn == "beam:transform:pardo:v1"
+    }
+    asking = {name for name, found in hints.items() if found}
+    assert asking == {"Score_logistic/BeamML_RunInference"}
+    assert hints.pop(*asking) == {"beam:resources:accelerator:v1": hint.encode()}
+    assert len(hints) > 5
 
 
 _LAUNCH = """

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 import model_defs
 from pipelines.runner import pipeline_options
 from tests.builders import event_frame, image_frame
+from transforms.acceleration import Acceleration
 from transforms.bucket_tables import READ_BY_MODELS, from_ipc, to_ipc
 from transforms.definition import label_of, optional
 from transforms.errors import UsageError
@@ -271,6 +272,7 @@ def test_preprocessing_trains_and_predicts(definition, tmp_path):
         assert label in model.output
         losses = model.train_on_batch(inputs, {label: labels}, return_dict=True)
         assert np.isfinite(losses["loss"])
+        check_acceleration(definition, config, model, inputs, {label: labels})
         values = {k: np.asarray(v) for k, v in model.predict(inputs, verbose=0).items()}
         contributions = values.pop(CONTRIBUTIONS, None)
         if contributions is not None:
@@ -284,6 +286,28 @@ def test_preprocessing_trains_and_predicts(definition, tmp_path):
         provenance = Provenance("m", "v", "r", datetime.date(2024, 1, 1), definition.ENTITY)
         scored = encode_text(batch, definition.FEATURES)
         assert extraction_table(to_extractions(scored, outputs, config), provenance).num_rows > 0
+
+
+def check_acceleration(definition, config, plain, inputs, labels):
+    """Of a few rows: mixed precision gives the loss of the plain model, and XLA compiles a step."""
+    import tensorflow as tf
+
+    few = {name: tf.constant(values[:4]) for name, values in inputs.items()}
+    truth = {name: tf.constant(values[:4]) for name, values in labels.items()}
+    used = Acceleration(mixed_precision=True, xla=True).fit_for(definition, 1)
+    with used.policy():
+        model = definition.build_model(config)
+    used.compile_steps(model)
+    model.set_weights(plain.get_weights())
+    assert {output.dtype.name for output in model.output.values()} == {"float32"}
+    with tf.GradientTape() as tape:  # traces nothing, which would take longest
+        loss = model.compute_loss(few, truth, model(few, training=False))
+    expected = plain.compute_loss(few, truth, plain(few, training=False))
+    assert float(loss) == pytest.approx(float(expected), rel=5e-3)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    assert all(np.isfinite(tf.convert_to_tensor(found)).all() for found in gradients)
+    if used.xla:
+        assert np.isfinite(model.train_on_batch(few, truth, return_dict=True)["loss"])
 
 
 def check_predictions(found, rows):

@@ -11,6 +11,7 @@ from pipelines.runner import pipeline_options
 from tests.pipelines.trained import STANDINS, hospital_in, train_model
 from tests.standins import examples as shared
 from tests.standins import forest, logistic
+from transforms.acceleration import Acceleration
 from transforms.errors import Refused, RunFailed
 from transforms.make_examples import Buckets
 
@@ -44,9 +45,9 @@ def test_worker_0_prepares(monkeypatch, task, chief):
 
 
 def test_a_folder_is_named_by_what_goes_into_it(hospital):
-    def name(definition=logistic, config=None, source=hospital, as_of=shared.AS_OF):
+    def name(definition=logistic, config=None, source=hospital, as_of=shared.AS_OF, **more):
         config = config or definition.Config()
-        return work_folder(definition, config, source, as_of, "models")
+        return work_folder(definition, config, source, as_of, "models", **more)
 
     others = {
         name(),
@@ -55,8 +56,10 @@ def test_a_folder_is_named_by_what_goes_into_it(hospital):
         name(as_of=shared.AS_OF + shared.DAY),
         name(source=Buckets({0: {"events": ["a"]}})),
         name(source=["a.parquet"]),
+        name(acceleration=Acceleration(mixed_precision=True)),
+        name(acceleration=Acceleration(xla=True)),
     }
-    assert len(others) == 6
+    assert len(others) == 8
     assert name() == name()
     assert name().startswith("models/logistic/.work-")
 

@@ -22,6 +22,7 @@ from tests.pipelines.trained import (
 from tests.standins import examples as shared
 from tests.standins import logistic
 from transforms import registry
+from transforms.acceleration import Acceleration
 from transforms.errors import Refused
 from transforms.parquet import read_files
 from transforms.schemas import PREDICTIONS
@@ -59,6 +60,41 @@ def test_a_model_learns_and_is_stored(model, trained):
     card = Path(folder, "card.md").read_text()
     assert CLASSIFIERS[model].__doc__ in card
     assert f"auroc | {found.evaluation.measures['auroc'].value:.3f}" in card
+
+
+def test_an_accelerated_training_gives_a_version_that_computes_in_float32(
+    trained, hospital, tmp_path
+):
+    import tensorflow as tf
+    import tf_keras
+
+    both = Acceleration(mixed_precision=True, xla=True)
+    found = train_model("logistic", hospital, tmp_path, acceleration=both)
+    for version, used in ((found.version, True), (trained["logistic"].version, False)):
+        described = version.read_json(registry.MODEL)
+        assert (described["mixed_precision"], described["xla"]) == (used, used)
+    losses, plain = (
+        version.read_json(registry.MODEL)["tuning_losses"][0]
+        for version in (found.version, trained["logistic"].version)
+    )
+    assert losses != plain
+    assert losses == pytest.approx(plain, rel=0.05)
+    serve = tf.saved_model.load(found.version.file("saved_model")).signatures["serving_default"]
+    assert serve.structured_outputs["is_high"].dtype == tf.float32
+    graph = serve.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    assert len(nodes) > 20
+    assert not [
+        n.name for n in nodes if tf.float16.as_datatype_enum in {a.type for a in n.attr.values()}
+    ]
+    assert tf_keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_a_forest_ignores_acceleration(trained, hospital, tmp_path):
+    both = Acceleration(mixed_precision=True, xla=True)
+    found = train_model("forest", hospital, tmp_path, acceleration=both)
+    assert found.evaluation == trained["forest"].evaluation
+    assert "xla" not in found.version.read_json(registry.MODEL)
 
 
 @pytest.mark.parametrize("model", CLASSIFIERS)

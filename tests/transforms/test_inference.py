@@ -1,19 +1,23 @@
 import dataclasses
 import datetime
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import apache_beam as beam
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from apache_beam.ml.inference.base import RunInference
+from apache_beam.internal import pickler
+from apache_beam.ml.inference.base import RunInference, _RunInferenceDoFn
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.runner import pipeline_options
 from tests.builders import SCORING
 from transforms import inference
-from transforms.inference import Loaded, ScoreBatches, infer, make_rows
+from transforms.inference import Loaded, Room, ScoreBatches, infer, make_rows
 from transforms.prediction_rows import Outputs
 from transforms.schemas import EXTRACTIONS
 
@@ -51,8 +55,8 @@ class FakeEstimator:
         return Outputs({"y": values * 2})
 
 
-def score_batch(estimator, found):
-    return make_rows(infer(estimator, found, SCORING.features), SCORING)
+def score_batch(estimator, found, room=None):
+    return make_rows(infer(estimator, found, SCORING.features, room or Room()), SCORING)
 
 
 def test_a_batch_is_scored_in_one_call():
@@ -69,6 +73,35 @@ def test_a_batch_that_does_not_fit_is_halved():
     assert found.rows["score"].to_pylist() == [2 * n for n in range(10)]
     assert max(estimator.calls[1:]) == 5
     assert found.refused == Counter()
+
+
+def test_what_fitted_is_remembered():
+    handler, loaded = ScoreBatches(SCORING), Loaded(FakeEstimator(capacity=3))
+    for _ in range(3):
+        (inferred,) = handler.run_inference(batch(range(10)), loaded)
+        scores = make_rows(inferred, SCORING).rows["score"].to_pylist()
+        assert scores == [2 * n for n in range(10)]
+    assert loaded.estimator.calls == [10, 5, 2, 3, 5, 2, 3, *2 * [3, 3, 3, 1]]
+
+
+def test_more_rows_are_tried_again_now_and_then():
+    estimator, room = FakeEstimator(capacity=3), Room()
+    score_batch(estimator, batch(range(10)), room)
+    estimator.calls.clear()
+    for _ in range(4 * Room.TRY_AFTER):
+        score_batch(estimator, batch(range(10)), room)
+    failed = [rows for rows in estimator.calls if rows > 3]
+    assert 0 < len(failed) <= 4 * 2  # once in so many batches, which are two parts then
+    estimator.capacity = 1000
+    for _ in range(2 * Room.TRY_AFTER + 2):
+        score_batch(estimator, batch(range(10)), room)
+    assert estimator.calls[-1] == 10
+
+
+def test_a_batch_of_which_nothing_fitted_says_nothing_of_the_size():
+    room = Room()
+    score_batch(FakeEstimator(capacity=0), batch([1]), room)
+    assert room.rows == Room().rows
 
 
 def test_a_single_row_that_does_not_fit_is_refused():
@@ -130,16 +163,61 @@ def test_a_batch_of_bad_rows_gives_none():
     assert found.refused == {"InvalidArgumentError": 2}
 
 
-def test_run_inference_takes_and_returns_batches(monkeypatch):
+@pytest.mark.parametrize("accelerator", [None, "type:nvidia-l4;count:1"])  # to be ignored here
+def test_run_inference_takes_and_returns_batches(monkeypatch, accelerator):
     monkeypatch.setattr(inference, "load_estimator", lambda scoring: FakeEstimator())
     with beam.Pipeline(options=pipeline_options()) as pipeline:
         scores = (
             pipeline
             | beam.Create([batch([1, 2]), batch([3])])
-            | RunInference(ScoreBatches(SCORING))
+            | RunInference(ScoreBatches(SCORING, accelerator))
             | beam.FlatMap(lambda inferred: make_rows(inferred, SCORING).rows["score"].to_pylist())
         )
         assert_that(scores, equal_to([2.0, 4.0, 6.0]))
+
+
+def test_threads_of_a_process_share_one_estimator(monkeypatch):
+    """As a worker has them: each thread unpickles the step, and the other does not wait for it."""
+    loads, both = [], threading.Barrier(2, timeout=20)
+
+    class Meets(FakeEstimator):
+        def predict(self, found):
+            both.wait()  # a lock around the estimator would never let two in
+            return super().predict(found)
+
+    def load(scoring):
+        loads.append(threading.get_ident())
+        time.sleep(0.1)  # the other thread comes to ask as well
+        return Meets()
+
+    monkeypatch.setattr(inference, "load_estimator", load)
+    step = pickler.dumps(_RunInferenceDoFn(ScoreBatches(SCORING), time, "n"))
+
+    def work(values):
+        own = pickler.loads(step)
+        own.setup()
+        (inferred,) = own.process(batch(values), None, None)
+        return own, make_rows(inferred, SCORING).rows["score"].to_pylist()
+
+    with ThreadPoolExecutor(2) as threads:
+        (one, first), (other, second) = threads.map(work, [[1, 2], [3]])
+    assert (first, second) == ([2, 4], [6])
+    assert one is not other
+    assert len(loads) == 1
+
+
+def test_an_accelerator_is_asked_for_where_models_score_and_nowhere_else():
+    hint = "type:nvidia-l4;count:1"
+    pipeline = beam.Pipeline(options=pipeline_options())
+    read = pipeline | "Read" >> beam.Create([batch([1])])
+    _ = read | "Score" >> RunInference(ScoreBatches(SCORING, hint)) | "Write" >> beam.Map(len)
+    components = pipeline.to_runner_api().components
+    asking = {
+        step.unique_name
+        for step in components.transforms.values()
+        if hint.encode() in components.environments[step.environment_id].resource_hints.values()
+    }
+    assert asking == {"Score/BeamML_RunInference"}
 
 
 def test_bytes_are_counted_without_pickling():
@@ -163,6 +241,6 @@ def test_a_refused_row_gives_no_extractions():
         )
 
     scoring = dataclasses.replace(SCORING, to_extractions=to_extractions)
-    inferred = infer(FakeEstimator(), batch([1, np.nan, 3]), SCORING.features)
+    inferred = infer(FakeEstimator(), batch([1, np.nan, 3]), SCORING.features, Room())
     found = make_rows(inferred, scoring)
     assert found.extractions["entity_id"].to_pylist() == [0, 2]
