@@ -1,15 +1,18 @@
 """How `ingest` grows: 1, 4 and 16 times the same Bundles, local and on Flink, one and two workers.
 
-    python -m bench.scale BUNDLES SCRATCH [--factors 1 4 16] [--flink] -o bench/out/scale.json
+    python -m bench.scale BUNDLES SCRATCH [--factors 1 4 16] [--flink] [--skew 1000000] \\
+        -o bench/out/scale.json
 
 BUNDLES is a folder of Synthea transaction Bundles; copies about other patients are made in SCRATCH
 (their size times the largest factor). For each run: seconds, MB/s, the largest resident memory of
 each process by what it does, and what Flink's tasks wrote to each other. Seconds include start-up,
-and a machine that is shared makes them uncertain; memory is what is read here.
+and a machine that is shared makes them uncertain; memory is what is read here. With `--skew` also
+one patient with so many Observations, read into a new warehouse and then a second time.
 """
 
 import argparse
 import contextlib
+import datetime
 import json
 import os
 import subprocess
@@ -48,6 +51,28 @@ def make_copies(bundles: Path, scratch: Path, number: int) -> list[Path]:
             (part / file.name).write_bytes(renumbered(file.read_bytes(), copy))
         part.rename(folder)
     return folders
+
+
+def write_one_patient(folder: Path, observations: int) -> Path:
+    """A bulk export about one patient; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Patient.ndjson").write_text('{"resourceType": "Patient", "id": "p"}\n')
+    first = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    with (folder / "Observation.ndjson").open("w") as file:
+        for number in range(observations):
+            at = (first + datetime.timedelta(minutes=number)).isoformat()
+            observation = {
+                "resourceType": "Observation",
+                "id": f"o{number}",
+                "meta": {"versionId": "1", "lastUpdated": at},
+                "status": "final",
+                "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+                "subject": {"reference": "Patient/p"},
+                "effectiveDateTime": at,
+                "valueQuantity": {"value": 60 + number % 40, "unit": "/min"},
+            }
+            file.write(json.dumps(observation) + "\n")
+    return folder
 
 
 def memory_mb() -> dict[str, float]:
@@ -102,11 +127,16 @@ def shuffled_bytes(cluster: Cluster) -> int:
 
 
 def measure(
-    folders: list[Path], scratch: Path, workers: int, cluster: Cluster | None
+    folders: list[Path],
+    scratch: Path,
+    workers: int,
+    cluster: Cluster | None,
+    *,
+    again: Path | None = None,
 ) -> dict[str, object]:
-    """One ingest into a new warehouse."""
-    warehouse = scratch / f"warehouse-{time.time_ns()}"
-    size_mb = sum(f.stat().st_size for folder in folders for f in folder.glob("*.json")) / 1e6
+    """One ingest into a new warehouse, or into one that is there."""
+    warehouse = again or scratch / f"warehouse-{time.time_ns()}"
+    size_mb = sum(f.stat().st_size for folder in folders for f in folder.glob("*json")) / 1e6
     command = [sys.executable, "-m", "pipelines.cli", "ingest", "--warehouse", str(warehouse)]
     command += ["--fhir", *map(str, folders), "--workers", str(workers), "--quiet"]
     if cluster is not None:
@@ -114,7 +144,8 @@ def measure(
         arguments[arguments.index("--parallelism") + 1] = str(workers)
         command += ["--", *arguments]
     seconds, peak = run(command, scratch / "ingest.log")
-    subprocess.run(["rm", "-r", str(warehouse)], check=True)
+    if again is None:
+        subprocess.run(["rm", "-r", str(warehouse)], check=True)
     return {
         "runner": "local" if cluster is None else "flink",
         "workers": workers,
@@ -133,6 +164,12 @@ def runs(options: argparse.Namespace) -> Iterator[dict[str, object]]:
     for factor in options.factors:
         for workers in options.workers:
             yield measure(copies[:factor], options.scratch, workers, None)
+    if options.skew:
+        one = write_one_patient(options.scratch / "one-patient", options.skew)
+        warehouse = options.scratch / f"skew-{time.time_ns()}"
+        for _ in range(2):
+            found = measure([one], options.scratch, 1, None, again=warehouse)
+            yield {**found, "observations_of_one": options.skew}
     if not options.flink:
         return
     environment = install_workers(options.scratch / f"workers-{time.time_ns()}")
@@ -149,6 +186,7 @@ def main() -> None:
     parser.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--flink", action="store_true")
+    parser.add_argument("--skew", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     options.scratch.mkdir(parents=True, exist_ok=True)

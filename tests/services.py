@@ -136,8 +136,8 @@ def _place(url: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Services]:
-    """Both services, with nothing in them."""
+def running(log: Path | None = None) -> Iterator[Services]:
+    """Both services, with nothing in them; what they print goes to the file."""
     binaries = _binaries()
     assert binaries is not None
     with tempfile.TemporaryDirectory(prefix="services-") as name:
@@ -152,9 +152,9 @@ def running() -> Iterator[Services]:
         server += ["-h", _LOOPBACK, "-c", "unix_socket_directories=", "-c", "fsync=off"]
         moto = [sys.executable, "-m", "moto.server", "-H", _LOOPBACK, "-p", str(services.s3_port)]
         with (
-            (folder / "log").open("wb") as log,
-            _process([*server, "-c", "max_connections=50"], log, folder),
-            _process(moto, log, folder),
+            (log or folder / "log").open("wb") as file,
+            _process([*server, "-c", "max_connections=50"], file, folder),
+            _process(moto, file, folder),
         ):
             _wait_until_up(services)
             yield services

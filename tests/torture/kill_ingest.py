@@ -144,7 +144,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         site = Site(options.folder, DAY, 40)
         if options.object_store:
-            services = stack.enter_context(running())
+            services = stack.enter_context(running(options.folder / "services.log"))
             os.environ.update(services.environment)
             site = StoreSite(options.folder, DAY, 40, services=services)
         summary = torture(site, options.points, options.pairs, options.seed)
