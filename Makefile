@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/nightrounds demo --folder $(DEMO)
 
 test: install
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What is killed, nights at once, and planted values through all models; long, on a machine that
 # does nothing else.
@@ -59,6 +59,12 @@ $(FLINK)/.fetched: tests/flink/pom.xml | install
 	  org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
 	  -DoutputDirectory=$(abspath $(FLINK))/beam -DincludeScope=runtime
 	touch $@
+
+# The server of the tests on an object store and a shared catalog; Debian's package, as root.
+.PHONY: postgresql
+postgresql:
+	ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || command -v initdb > /dev/null || \
+	  { apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends postgresql; }
 
 # The public sets, one folder for each model: see docs/QUALITY.md.
 quality: install

@@ -1,6 +1,6 @@
-"""How `ingest` grows: 1, 4 and 16 times the same Bundles, local and on Flink, one and two workers.
+r"""How `ingest` grows: 1, 4 and 16 times the same Bundles, local and on Flink, one and two workers.
 
-    python -m bench.scale BUNDLES SCRATCH [--factors 1 4 16] [--flink] [--skew 1000000] \\
+    python -m bench.scale BUNDLES SCRATCH [--factors 1 4 16] [--flink] [--skew 1000000] \
         -o bench/out/scale.json
 
 BUNDLES is a folder of Synthea transaction Bundles; copies about other patients are made in SCRATCH

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import model_defs
 from pipelines.nightly import champions
@@ -24,6 +25,9 @@ def write_report(warehouse: Warehouse, run_id: str | None, output: str) -> None:
     ]
     with open_tables({table: warehouse.readable(table) for table in TABLES}) as connection:
         page = render_report(build_report(connection, run_id=run_id, quality=quality))
-    make_folder(os.path.dirname(output) or ".")
-    write_whole(output, page)
+    if "://" in output:
+        write_whole(output, page)
+    else:  # as it stands: it may be /dev/stdout
+        make_folder(os.path.dirname(output) or ".")
+        Path(output).write_text(page, encoding="utf-8")
     sys.stderr.write(f"report: {output}\n")

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines import train_models as train_models_module
+from pipelines.runner import pipeline_options
 from tests.standins import examples as shared
 from transforms.errors import RunFailed
 from transforms.registry import MODEL, champion, verify
@@ -131,7 +132,9 @@ def test_a_lost_worker_is_no_fault_of_the_model_so_no_other_is_begun(monkeypatch
         raise RunFailed("another worker is gone")
 
     monkeypatch.setattr(train_models_module, "train", lost)
-    where, configs = SimpleNamespace(folder="w"), {"first": None, "second": None}
+    where, configs = SimpleNamespace(folder="w", work_folder=""), {"first": None, "second": None}
     with pytest.raises(RunFailed, match="another worker is gone"):
-        train_models_module.train_models(where, configs, None, None, None, None, skip=True)
+        train_models_module.train_models(
+            where, configs, None, None, pipeline_options(), None, skip=True
+        )
     assert begun == ["first"]

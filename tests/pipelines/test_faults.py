@@ -235,7 +235,7 @@ def test_a_half_written_journal_is_none(tmp_path, monkeypatch):
 
 def test_a_creation_that_was_killed_can_be_made_again(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(transforms.warehouse, "_write_config", failing(errno.EIO))
+        patch.setattr(transforms.warehouse, "write_config", failing(errno.EIO))
         with pytest.raises(OSError, match="Input/output"):
             open_warehouse(str(tmp_path / "w"), create=True, buckets=4)
     assert open_warehouse(str(tmp_path / "w"), create=True, buckets=2).buckets == 2

@@ -8,6 +8,7 @@ import pytest
 from pipelines import nightly, train_models
 from pipelines import train as training
 from pipelines.outcome_lines import describe_model
+from pipelines.runner import pipeline_options
 from transforms.errors import Refused, TooLittleData, UsageError
 from transforms.evaluation import Evaluation
 from transforms.gate import Decision
@@ -15,7 +16,7 @@ from transforms.metrics import Estimate
 from transforms.registry import ModelVersion
 
 DAY = datetime.datetime(2024, 1, 1)
-WAREHOUSE = types.SimpleNamespace(folder="w")
+WAREHOUSE = types.SimpleNamespace(folder="w", work_folder="")
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def trainable(monkeypatch):
 
 def train(names, *, skip):
     return train_models.train_models(
-        WAREHOUSE, dict.fromkeys(names), None, DAY, None, None, skip=skip
+        WAREHOUSE, dict.fromkeys(names), None, DAY, pipeline_options(), None, skip=skip
     )
 
 

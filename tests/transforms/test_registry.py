@@ -27,7 +27,8 @@ def test_a_stored_version_is_found_and_verified(version, tmp_path):
         "saved_model/weights",
     }
     registry.verify(version)
-    assert registry.local_copy(version) == version.folder
+    with registry.local_copy(version) as folder:
+        assert folder == version.folder
 
 
 def test_a_changed_or_missing_file_is_named(version, tmp_path):
