@@ -31,6 +31,7 @@ torture: install
 	  'tests.torture.kill torture/night-1 --seed 1 --points $(HALF) && @ tests.torture.together torture/night-1' \
 	  'tests.torture.kill torture/night-2 --seed 2 --points $(HALF) && @ tests.torture.kill_train torture/night-2 --points $(TENTH)' \
 	  'tests.torture.kill_ingest torture/ingest --points $(HALF)' \
+	  'tests.torture.kill_ingest torture/store --points $(TENTH) --pairs 3 --object-store' \
 	  | sed 's:@:$(BIN)/python -m:' | NIGHTROUNDS_PLANTED_MODELS=all xargs -P 2 -I{} sh -c '$(BIN)/python -m {}'
 
 # One training in two and in four processes, one of them killed.
