@@ -1,8 +1,9 @@
 """A standalone Flink cluster on loopback, Beam's job server, and Python worker pools.
 
 A JobManager and two TaskManagers run as processes of their own, from the released distribution.
-The worker pool runs from another virtual environment and another folder than the launcher; the
-project was installed there as its own package.
+A job of two slots runs on one of the TaskManagers: both share the worker pool, which would take
+their workers for the same ones. The pool runs from another virtual environment and another folder
+than the launcher; the project was installed there as its own package.
 
 Source: https://nightlies.apache.org/flink/flink-docs-release-1.19/docs/deployment/resource-providers/standalone/overview/,
 https://beam.apache.org/documentation/runtime/sdk-harness-config/
@@ -20,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "build" / "flink"
 TASK_MANAGERS = 2
@@ -133,7 +135,14 @@ class Cluster:
 
     def start_task_manager(self, number: int) -> None:
         """Starts one, or one that was killed again."""
-        self._java(f"taskmanager-{number}", "runtime.taskexecutor.TaskManagerRunner", 768)
+        name = f"taskmanager-{number}"
+        known = ("-D", f"taskmanager.resource-id={name}")
+        self._java(name, "runtime.taskexecutor.TaskManagerRunner", 768, *known)
+
+    def busy(self) -> str | None:
+        """The name of a TaskManager that runs tasks."""
+        found = self.ask("taskmanagers")["taskmanagers"]
+        return next((m["id"] for m in found if m["freeSlots"] < m["slotsNumber"]), None)
 
     def kill(self, name: str) -> None:
         """SIGKILL, as when a machine is gone."""
@@ -146,11 +155,11 @@ class Cluster:
         found: dict[str, int] = self.ask("overview")
         return found
 
-    def ask(self, path: str) -> dict[str, int]:
+    def ask(self, path: str) -> dict[str, Any]:
         """A question to Flink's REST service."""
         url = f"http://{_LOOPBACK}:{self._ports['rest']}/{path}"
         with urllib.request.urlopen(url, timeout=_ANSWER_S) as answer:
-            found: dict[str, int] = json.load(answer)
+            found: dict[str, Any] = json.load(answer)
         return found
 
     def close(self) -> None:
@@ -165,12 +174,12 @@ class Cluster:
                 os.killpg(process.pid, 9)
                 process.wait()
 
-    def _java(self, name: str, entry: str, heap_mb: int) -> None:
+    def _java(self, name: str, entry: str, heap_mb: int, *more: str) -> None:
         settings = f"-Dlog4j.configurationFile={self._folder}/conf/log4j2.properties"
         command = [*_java(heap_mb, ARTEFACTS / "cluster" / "lib", settings)]
         self._start(
             name,
-            [*command, f"org.apache.flink.{entry}", "--configDir", str(self._folder / "conf")],
+            [*command, f"org.apache.flink.{entry}", "--configDir", f"{self._folder}/conf", *more],
         )
 
     def _start(self, name: str, command: Sequence[str]) -> None:
@@ -244,7 +253,9 @@ def _run(command: Sequence[str]) -> None:
 def _java(heap_mb: int, lib: Path, *settings: str) -> list[str]:
     opened = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
     opened += [f"--add-opens=java.base/sun.{n}=ALL-UNNAMED" for n in ("nio.ch", "net.util")]
-    return ["java", *opened, f"-Xmx{heap_mb}m", *settings, "-cp", f"{lib}/*"]
+    # Of short lives: what the second compiler gains, it costs.
+    quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    return ["java", *quick, *opened, f"-Xmx{heap_mb}m", *settings, "-cp", f"{lib}/*"]
 
 
 def _free_ports(number: int) -> list[int]:

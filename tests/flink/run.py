@@ -103,16 +103,17 @@ class Comparison:
         """
         before = self.state("flink")
         with self._started("flink", verb, *arguments) as process:
-            self._wait(lambda: self._cluster.overview()["jobs-running"] > 0, process)
+            self._wait(lambda: self._cluster.busy() is not None, process)
             time.sleep(after_s)
-            assert self._cluster.overview()["jobs-running"], "the job was over before the kill"
-            self._cluster.kill("taskmanager-0")
+            lost = self._cluster.busy()
+            assert lost is not None, "the job was over before the kill"
+            self._cluster.kill(lost)
             status = process.wait(_LIMIT_S)
         said = self.log("flink")
         assert status in (0, 1), said
         assert "unexpected" not in said, said
         found = self.state("flink")
-        self._cluster.start_task_manager(0)
+        self._cluster.start_task_manager(int(lost.rpartition("-")[2]))
         self.both(verb, *arguments)
         assert found == (before if status else self.state("local")), "a mix of before and after"
         return "recovered" if status == 0 else said.strip().splitlines()[-1]

@@ -20,17 +20,22 @@ from transforms.make_examples import Buckets
 def main() -> int:
     folder, model, epochs = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     model_defs.find = STANDINS.__getitem__
-    files = json.loads((folder / "buckets.json").read_text())
-    source = Buckets({int(bucket): tables for bucket, tables in files.items()})
     if devices := int(os.environ.get("NIGHTROUNDS_LOGICAL_DEVICES", "0")):
         _mirror(devices)
-    config = STANDINS[model].Config(epochs=epochs, patience=epochs)
     try:
-        train_model(model, source, folder / "models", config=config)
+        train_in(folder, model, epochs)
     except RunFailed as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def train_in(folder: Path, model: str, epochs: int) -> None:
+    """Trains on what lies in the folder, all epochs."""
+    files = json.loads((folder / "buckets.json").read_text())
+    source = Buckets({int(bucket): tables for bucket, tables in files.items()})
+    config = STANDINS[model].Config(epochs=epochs, patience=epochs)
+    train_model(model, source, folder / "models", config=config)
 
 
 def _mirror(number: int) -> None:
