@@ -85,8 +85,8 @@ class Comparison:
         assert status == 0, self.log("local")
         local, flink = (f"{self._places[runner]}/models" for runner in ("local", "flink"))
         for name in os.listdir(local):
-            version = champion(local, name)
-            promote(store(version.folder, flink, name, version.version))
+            if version := champion(local, name):  # `all` leaves folders of what could not be
+                promote(store(version.folder, flink, name, version.version))
 
     def score(self, models: Sequence[str]) -> None:
         """Predictions for a day."""
