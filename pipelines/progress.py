@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
+from pipelines.runner import runs_here
 from transforms.progress_notes import ProgressNotes
 
 LINE_SECONDS = 5.0
@@ -209,9 +210,15 @@ class Progress:
         return now - self._started[state.stage] if state.seconds is None else state.seconds
 
     def _print(self, state: StageState, now: float) -> None:
-        self._stream.write(f"{state.stage}: {describe(state, self._seconds(state, now))}\n")
-        self._stream.flush()
+        self._say(f"{state.stage}: {describe(state, self._seconds(state, now))}")
         self._printed[state.stage] = (now, state)
+
+    def _say(self, text: str) -> None:
+        if self._bars is not None:
+            self._bars.console.print(text, highlight=False, markup=False)
+        else:
+            self._stream.write(text + "\n")
+            self._stream.flush()
 
     def _draw(self, bars: RichProgress, state: StageState, now: float) -> None:
         if state.stage not in self._tasks:
@@ -230,7 +237,7 @@ class Progress:
         if done and len(self._tasks) >= MOST_BARS:
             state = self._latest[done[0]]
             text = f"{state.stage}: {describe(state, self._seconds(state, self._clock()))}"
-            bars.console.print(text, highlight=False, markup=False)
+            self._say(text)
             bars.remove_task(self._tasks.pop(done[0]))
 
     @contextlib.contextmanager
@@ -239,6 +246,9 @@ class Progress:
         if not self._enabled:
             yield
             return
+        if not runs_here(options):
+            runner = options.get_all_options()["runner"]
+            self._say(f"a job starts on {runner}: what its workers do is shown when they do it")
         with notes.shared(options), self.watch(lambda: list(_states(notes)), notes.seconds):
             yield
 

@@ -8,21 +8,19 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.nightly import models_folder
 from pipelines.run import Outcome
 from pipelines.train import train
-from pipelines.work_folder import work_root
 from transforms.acceleration import PLAIN, Acceleration
 from transforms.counts import StageCounts
 from transforms.errors import Refused, RunFailed, TooLittleData
 from transforms.make_examples import Buckets
 from transforms.model_faults import reason_of
 from transforms.splits import GivenSplits
-from transforms.warehouse import Warehouse
 
 
 def train_models(
-    warehouse: Warehouse,
+    folder: str,
+    work_root: str,
     configs: Mapping[str, Any],
     buckets: Buckets,
     as_of: datetime.datetime,
@@ -33,7 +31,9 @@ def train_models(
     promote: bool = True,
     acceleration: Acceleration = PLAIN,
 ) -> Outcome:
-    """One more version of each model, in the order of the names.
+    """One more version of each model in `folder`, in the order of the names.
+
+    Examples are prepared below `work_root`.
 
     With `skip` a model for which there is too little data, or that fails, is passed over and told
     of. Without `promote` the versions that passed the gate are no champions yet.
@@ -41,7 +41,7 @@ def train_models(
     Raises: TooLittleData, or what the model raises, without `skip`; Refused, when a file of a
     champion was changed; RunFailed, when another worker of the training is gone.
     """
-    outcome, folder, work = Outcome(), models_folder(warehouse), work_root(warehouse, options)
+    outcome = Outcome()
     for name, config in configs.items():
         sys.stderr.write(f"training {name}\n")
         try:
@@ -54,7 +54,7 @@ def train_models(
                 config=config,
                 splits=splits,
                 promote=promote,
-                work_root=work,
+                work_root=work_root,
                 acceleration=acceleration,
             )
         except TooLittleData as error:

@@ -25,7 +25,7 @@ from pipelines.outcome_lines import print_outcome
 from pipelines.progress import Progress
 from pipelines.run import Outcome, RunContext, check_outcome, progress_notes
 from pipelines.runner import pipeline_options
-from pipelines.work_folder import temporary_folder
+from pipelines.work_folder import temporary_folder, work_root
 from transforms.errors import Refused, RunFailed, UsageError
 from transforms.file_systems import FileSystems
 from transforms.key_check import check_key
@@ -84,7 +84,13 @@ def _ingest(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
 def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
-    from pipelines.nightly import buckets_of, champions, chosen_models, score_champions
+    from pipelines.nightly import (
+        buckets_of,
+        champions,
+        chosen_models,
+        models_folder,
+        score_champions,
+    )
     from pipelines.train_models import train_models
     from pipelines.write_report import write_report
     from transforms.registry import promote
@@ -97,6 +103,7 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     context = context_of(arguments, as_of)
     options = pipeline_options(arguments.workers, beam_arguments)
     refit = chosen_models(arguments.refit)
+    work_folder = work_root(warehouse, options) if refit else ""
     acceleration = acceleration_of(arguments)
 
     def work() -> Outcome:
@@ -106,7 +113,8 @@ def _nightly(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
         buckets = buckets_of(warehouse, read.changes)
         configs = {name: model_defs.find(name).Config() for name in refit}
         trained = train_models(
-            warehouse,
+            models_folder(warehouse),
+            work_folder,
             configs,
             buckets,
             as_of,
@@ -258,7 +266,7 @@ def _report(arguments: Arguments, _beam: Sequence[str]) -> None:
 
 def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     load_tensorflow()
-    from pipelines.nightly import buckets_of, chosen_models
+    from pipelines.nightly import buckets_of, chosen_models, models_folder
     from pipelines.prepare import is_chief
     from pipelines.train_models import train_models
     from transforms.definition import configured
@@ -268,6 +276,7 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
     as_of = arguments.as_of or _now()
     context = context_of(arguments)
     options = pipeline_options(arguments.workers, beam_arguments)
+    work_folder = work_root(warehouse, options)
     buckets = buckets_of(warehouse)
     splits = splits_of(arguments)
     configs = {name: configured(model_defs.find(name), arguments.set) for name in names}
@@ -276,7 +285,8 @@ def _train(arguments: Arguments, beam_arguments: Sequence[str]) -> None:
 
     def training() -> Outcome:
         return train_models(
-            warehouse,
+            models_folder(warehouse),
+            work_folder,
             configs,
             buckets,
             as_of,

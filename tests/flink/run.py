@@ -1,11 +1,13 @@
 """Verbs on a Flink cluster give the rows of the local runner, also after a machine is lost.
 
-    python -m tests.flink.run FOLDER [--fhir P… --dicom P…] [--models MODEL…] [--object-store]
+    python -m tests.flink.run FOLDER [--fhir P… --dicom P…] [--hospital] [--models MODEL…]
+        [--object-store]
 
 With `--object-store` the warehouse of the cluster is on a stand-in for S3 with its catalog in
 PostgreSQL; the local runner's stays a folder.
 
-Without paths a hospital is simulated. Prints what was compared; exit status 1 when tables differ.
+Without paths a hospital is simulated, and beside them with `--hospital`, so that every model can be
+trained. Prints what was compared; exit status 1 when tables differ.
 The models are trained once, locally. Then a TaskManager is killed in the middle of a night: the
 job recovers or fails, and the same night again gives the rows of the local runner.
 """
@@ -180,23 +182,27 @@ def main() -> int:
     parser.add_argument("folder", type=lambda name: Path(name).resolve())
     parser.add_argument("--fhir", nargs="+", default=[])
     parser.add_argument("--dicom", nargs="+", default=[])
+    parser.add_argument("--hospital", action="store_true")
     parser.add_argument("--models", nargs="+", default=["all"])
     parser.add_argument("--kill-after", type=float, nargs="+", default=[3.0])
     parser.add_argument("--object-store", action="store_true")
     options = parser.parse_args()
     if why := missing() or (options.object_store and missing_services()):
         sys.exit(str(why))
-    inputs = [
-        *(["--fhir", *options.fhir] if options.fhir else []),
-        *(["--dicom", *options.dicom] if options.dicom else []),
-    ]
-    if not inputs:
+    fhir, dicom, inputs = options.fhir, options.dicom, []
+    if options.hospital or not (fhir or dicom):
         found = simulate_hospital(
-            options.folder / "hospital", patients=200, studies=20, seed=3, broken=True
+            options.folder / "hospital", patients=200, studies=80, seed=3, broken=True
         )
-        inputs = ["--fhir", str(found.fhir), "--dicom", str(found.dicom)]
+        fhir, dicom = [*fhir, str(found.fhir)], [*dicom, str(found.dicom)]
         inputs += ["--pairs", str(found.pairs), "--counts", str(found.counts)]
         inputs += ["--labels", str(found.labels)]
+    inputs += [
+        word
+        for name, paths in (("--fhir", fhir), ("--dicom", dicom))
+        if paths
+        for word in (name, *paths)
+    ]
     options.folder.mkdir(parents=True, exist_ok=True)
     workers = install_workers(options.folder / "workers")
     with contextlib.ExitStack() as stack:

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.cli import main
 from tests.builders import lines, observation, patient
+from tests.pipelines.trained import set_defaults
 
 KEY = "the key of the tests, not of a site"
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
@@ -115,7 +116,11 @@ def test_training_all_where_nothing_can_be_trained_is_refused(tmp_path, export, 
     assert "too little data to train any model" in capsys.readouterr().err
 
 
-def test_a_night_refits_with_its_own_counts_and_goes_on_where_it_cannot(tmp_path, export, capsys):
+def test_a_night_refits_with_its_own_counts_and_goes_on_where_it_cannot(
+    tmp_path, export, capsys, monkeypatch
+):
+    for name in ("outbreak", "drug_target"):
+        set_defaults(monkeypatch, name, epochs=1, members=1)
     counts = tmp_path / "ILI.csv"
     weeks = [f"2023-W{week:02d},{20 + 10 * (week % 5)}" for week in range(1, 41)]
     counts.write_text("region,week,cases\n" + "".join(f"north,{row}\n" for row in weeks))

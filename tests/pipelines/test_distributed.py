@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -137,9 +136,9 @@ def test_a_lost_worker_is_no_fault_of_the_model_so_no_other_is_begun(monkeypatch
         raise RunFailed("another worker is gone")
 
     monkeypatch.setattr(train_models_module, "train", lost)
-    where, configs = SimpleNamespace(folder="w", work_folder=""), {"first": None, "second": None}
+    configs = {"first": None, "second": None}
     with pytest.raises(RunFailed, match="another worker is gone"):
         train_models_module.train_models(
-            where, configs, None, None, pipeline_options(), None, skip=True
+            "models", "work", configs, None, None, pipeline_options(), None, skip=True
         )
     assert begun == ["first"]

@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 import model_defs
+from pipelines import work_folder
 from pipelines.cli import main
 from pipelines.gc import collect_garbage
 from pipelines.runner import pipeline_options
@@ -42,7 +43,10 @@ def test_a_night_there_is_a_night_in_a_folder(
         open_warehouse(place, create=True, buckets=2)
         copy_of(version, f"{place}/models")
         night = ["nightly", *inputs, "--as-of", build.AS_OF, "--warehouse", place]
-        assert main([*night, "--quiet"]) == 0
+        with monkeypatch.context() as patch:
+            # As on a cluster: a night that trains nothing needs no working folder.
+            patch.setattr(work_folder, "runs_here", lambda options: False)
+            assert main([*night, "--quiet"]) == 0
         assert f"{place}/reports/{build.AS_OF}.html" in capsys.readouterr().err
         warehouse = open_warehouse(place)
         sql = "SELECT model, entity_id, score, drivers FROM predictions ORDER BY 2"
@@ -71,10 +75,10 @@ def test_a_version_there_scores_as_one_in_a_folder(
     model, object_store, tmp_path, tmp_path_factory, monkeypatch
 ):
     monkeypatch.setattr(model_defs, "find", STANDINS.__getitem__)
+    root = tmp_path_factory.getbasetemp()
+    here = trained_in(root)[model].version  # TensorFlow leaves files of a training
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    root = tmp_path_factory.getbasetemp()
-    here = trained_in(root)[model].version
     there = copy_of(here, f"{object_store.new_bucket()}/models")
     states = []
     for number, version in enumerate((here, there)):
@@ -108,6 +112,10 @@ def test_others_need_a_working_folder_that_they_see_too(
     open_warehouse(location, create=True, buckets=2)
     train = ["train", "readmission", "--warehouse", location, "--quiet"]
     assert main([*train, "--", "--runner", "FlinkRunner"]) == 2
+    assert "as work_folder in " in capsys.readouterr().err
+    monkeypatch.setenv("NIGHTROUNDS_ID_KEY", build.KEY)
+    night = ["nightly", "--refit", "outbreak", *build.write_inputs(tmp_path / "in"), *train[2:]]
+    assert main([*night, "--", "--runner", "FlinkRunner"]) == 2
     assert "as work_folder in " in capsys.readouterr().err
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))

@@ -34,6 +34,15 @@ def test_plain_lines_come_first_last_and_every_few_seconds():
     ]
 
 
+def test_that_a_job_elsewhere_starts_is_told_before_its_workers_tell_anything(tmp_path):
+    for stream in (io.StringIO(), Terminal()):
+        options = pipeline_options(1, ["--runner", "FlinkRunner"])
+        notes = ProgressNotes(str(tmp_path / "notes"))
+        with Progress(stream=stream) as progress, progress.follow(notes, options):
+            pass
+        assert "a job starts on FlinkRunner" in stream.getvalue()
+
+
 def test_leaving_prints_where_a_stage_stopped():
     stream, clock = io.StringIO(), Clock()
     with Progress(stream=stream, clock=clock) as progress:

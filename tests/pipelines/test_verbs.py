@@ -16,7 +16,7 @@ from transforms.metrics import Estimate
 from transforms.registry import ModelVersion
 
 DAY = datetime.datetime(2024, 1, 1)
-WAREHOUSE = types.SimpleNamespace(folder="w", work_folder="")
+WAREHOUSE = types.SimpleNamespace(folder="w")
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def trainable(monkeypatch):
 
 def train(names, *, skip):
     return train_models.train_models(
-        WAREHOUSE, dict.fromkeys(names), None, DAY, pipeline_options(), None, skip=skip
+        "models", "work", dict.fromkeys(names), None, DAY, pipeline_options(), None, skip=skip
     )
 
 

@@ -1,5 +1,6 @@
 """What the tests of training, evaluation and scoring share."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def know_only_logistic(monkeypatch):
     monkeypatch.setattr(model_defs, "find", lambda name: logistic)
     monkeypatch.setattr(model_defs, "names", lambda: ["logistic"])
     monkeypatch.setattr(logistic, "examples", build.examples)
+
+
+def set_defaults(monkeypatch, name, **settings):
+    """Other defaults of a model's Config, as of one that is trained sooner."""
+    definition = model_defs.find(name)
+    fields = [(field, type(value), value) for field, value in settings.items()]
+    config = dataclasses.make_dataclass("Config", fields, bases=(definition.Config,), frozen=True)
+    monkeypatch.setattr(definition, "Config", config)
 
 
 def copy_of(version, models):
