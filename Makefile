@@ -56,9 +56,7 @@ $(FLINK)/.fetched: tests/flink/pom.xml | install
 	tar xzf $(FLINK)/apache-flink-libraries-$(FLINK_VERSION).tar.gz -C $(FLINK)
 	mv $(FLINK)/apache-flink-libraries-$(FLINK_VERSION)/deps $(FLINK)/cluster
 	rm -r $(FLINK)/apache-flink-libraries-$(FLINK_VERSION)*
-	mvn --batch-mode --quiet --file tests/flink/pom.xml \
-	  org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-	  -DoutputDirectory=$(abspath $(FLINK))/beam -DincludeScope=runtime
+	mvn --batch-mode --quiet --file tests/flink/pom.xml -Ddirectory=$(abspath $(FLINK))/beam package
 	touch $@
 
 # The server of the tests on an object store and a shared catalog; Debian's package, as root.

@@ -13,6 +13,9 @@ disable_type_annotations()
 # Their Java part fuses a Flatten and a GroupByKey of one collection wrongly (apache/beam#34647).
 _PORTABLE = ("FlinkRunner", "PortableRunner")
 _FUSE_HERE = "pre_optimize=all"
+# Else a worker process, with all that it imported and loaded, ends with each stage of a job (Flink:
+# where its own class path has Beam).
+_KEEP_WORKERS = ("--environment_cache_millis", "60000")
 # `DirectRunner` may fetch another engine from the network; this is the one in this process.
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 
@@ -44,7 +47,7 @@ def pipeline_options(workers: int = 1, beam_arguments: Sequence[str] = ()) -> Pi
     """
     arguments = ["--no_pipeline_type_check", *beam_arguments]
     if PipelineOptions(arguments).get_all_options()["runner"] in _PORTABLE:
-        arguments += ["--experiments", _FUSE_HERE]
+        arguments = [*_KEEP_WORKERS, *arguments, "--experiments", _FUSE_HERE]
     if not any(argument.split("=")[0] == "--runner" for argument in arguments):
         arguments += ["--runner", LOCAL_RUNNER, "--direct_num_workers", str(workers)]
         if workers > 1:

@@ -194,6 +194,7 @@ def test_the_nightly_commands_parse(command):
         "parallelism": 4,
         "pipeline_type_check": False,
         "experiments": ["pre_optimize=all"],
+        "environment_cache_millis": "60000",
     }
 
 

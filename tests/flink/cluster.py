@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "build" / "flink"
+_BEAM = ARTEFACTS / "beam" / "job-server-1.jar"
 TASK_MANAGERS = 2
 SLOTS = 2
 _LOOPBACK = "127.0.0.1"
@@ -58,6 +59,7 @@ taskmanager.memory.managed.size: 128m
 taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 128m
 taskmanager.memory.jvm-overhead.max: 128m
+classloader.resolve-order: parent-first
 heartbeat.interval: 1000
 heartbeat.timeout: 8000
 io.tmp.dirs: {folder}/temporary
@@ -118,7 +120,7 @@ class Cluster:
         self._start(
             "jobserver",
             [
-                *_java(512, ARTEFACTS / "beam"),
+                *_java(512, str(_BEAM)),
                 "org.apache.beam.runners.flink.FlinkJobServerDriver",
                 f"--flink-master={_LOOPBACK}:{self._ports['rest']}",
                 f"--job-host={_LOOPBACK}",
@@ -176,7 +178,9 @@ class Cluster:
 
     def _java(self, name: str, entry: str, heap_mb: int, *more: str) -> None:
         settings = f"-Dlog4j.configurationFile={self._folder}/conf/log4j2.properties"
-        command = [*_java(heap_mb, ARTEFACTS / "cluster" / "lib", settings)]
+        # With Beam on Flink's own path worker processes outlive the stages of a job.
+        path = f"{ARTEFACTS / 'cluster' / 'lib'}/*:{_BEAM}"
+        command = [*_java(heap_mb, path, settings)]
         self._start(
             name,
             [*command, f"org.apache.flink.{entry}", "--configDir", f"{self._folder}/conf", *more],
@@ -228,7 +232,7 @@ def install_workers(folder: Path) -> Path:
     checkout is not on that path.
     """
     root = Path(__file__).resolve().parents[2]
-    wheels, build = folder / "wheels", folder / "source"
+    build = folder / "source"
     build.mkdir(parents=True)
     for name in ("pipelines", "transforms", "model_defs"):
         shutil.copytree(root / name, build / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -237,11 +241,9 @@ def install_workers(folder: Path) -> Path:
     environment = folder / "environment"
     _run([sys.executable, "-m", "venv", "--without-pip", str(environment)])
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    _run([*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(build)])
-    shutil.rmtree(build)
-    (wheel,) = wheels.glob("*.whl")
     (site,) = environment.glob("lib/python*/site-packages")
-    _run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)])
+    _run([*pip, "install", "--no-deps", "--target", str(site), str(build)])
+    shutil.rmtree(build)
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return environment
 
@@ -250,12 +252,12 @@ def _run(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _java(heap_mb: int, lib: Path, *settings: str) -> list[str]:
+def _java(heap_mb: int, path: str, *settings: str) -> list[str]:
     opened = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
     opened += [f"--add-opens=java.base/sun.{n}=ALL-UNNAMED" for n in ("nio.ch", "net.util")]
     # Of short lives: what the second compiler gains, it costs.
     quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
-    return ["java", *quick, *opened, f"-Xmx{heap_mb}m", *settings, "-cp", f"{lib}/*"]
+    return ["java", *quick, *opened, f"-Xmx{heap_mb}m", *settings, "-cp", path]
 
 
 def _free_ports(number: int) -> list[int]:

@@ -48,7 +48,7 @@ def test_a_champion_scores_every_example(model, trained, hospital, tmp_path):
 
 
 def test_several_models_score_in_one_pass_since_a_day(trained, hospital, tmp_path):
-    versions = [found.version for found in trained.values()]
+    versions = [trained[name].version for name in CLASSIFIERS]
     since = shared.AS_OF - 100 * shared.DAY
     run = ScoreRun("run8", shared.AS_OF, folders(tmp_path), since)
     found = score(versions, hospital, run, pipeline_options())

@@ -27,24 +27,35 @@ def hospital_in(root: Path):
     return shared.as_buckets(shared.tables(), folder)
 
 
-def trained_in(root: Path):
-    """Each stand-in, trained once in a session's folder."""
-    return _trained(root)[0]
+class _Trained(dict):
+    """Stand-ins by name, each trained when it is first asked for; `told`: of which stages."""
 
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root, self.told = root, {}
 
-def told_in(root: Path):
-    """What these trainings told of themselves, by stage."""
-    return _trained(root)[1]
+    def __missing__(self, name: str):
+        notes, options = ProgressNotes(str(self._root / "notes" / name)), pipeline_options()
+        with pytest.MonkeyPatch.context() as patch, notes.shared(options):
+            patch.setattr(model_defs, "find", STANDINS.__getitem__)
+            source, models = hospital_in(self._root), str(self._root / "models")
+            self[name] = train(name, source, models, shared.AS_OF, options)
+            self.told |= notes.totals()
+        return self[name]
 
 
 @functools.cache
-def _trained(root: Path):
-    notes, options = ProgressNotes(str(root / "notes")), pipeline_options()
-    with pytest.MonkeyPatch.context() as patch, notes.shared(options):
-        patch.setattr(model_defs, "find", STANDINS.__getitem__)
-        source, models = hospital_in(root), str(root / "models")
-        trained = {name: train(name, source, models, shared.AS_OF, options) for name in CLASSIFIERS}
-        return trained, notes.totals()
+def trained_in(root: Path):
+    """The stand-ins, each trained once in a session's folder."""
+    return _Trained(root)
+
+
+def told_in(root: Path):
+    """What the trainings of all told of themselves, by stage."""
+    trained = trained_in(root)
+    for name in CLASSIFIERS:
+        trained[name]
+    return trained.told
 
 
 def train_model(model, source, models, **options):

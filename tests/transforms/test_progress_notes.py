@@ -13,7 +13,7 @@ from tests.pipelines.trained import told_in
 from transforms import progress_notes
 from transforms.epoch_notes import epochs_noted
 from transforms.file_systems import FileSystems
-from transforms.local_files import remove_folder
+from transforms.local_files import remove_folder, write_whole
 from transforms.progress_notes import ProgressNotes, Sums, notes_in
 
 
@@ -170,7 +170,7 @@ def test_epochs_are_told_and_those_not_needed_are_not_to_do(tmp_path):
         folder = tmp_path / f"built-epochs-{member}"
         folder.mkdir(exist_ok=True)
         state = {"losses": [1.0] * epochs, "best_epoch": 0, "best": 1.0}
-        (folder / "state.json").write_text(json.dumps(state))
+        write_whole(f"{folder}/state.json", json.dumps(state))  # another thread reads it
 
     with notes.shared(PipelineOptions([])):
         keep(0, 2)  # by a process that was killed
