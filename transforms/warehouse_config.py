@@ -11,6 +11,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 
 from transforms.errors import UsageError
 from transforms.file_systems import FileSystems
+from transforms.iceberg_files import FILE_IO
 from transforms.local_files import write_whole
 
 CONFIG_FILE = "nightrounds.toml"
@@ -90,7 +91,8 @@ def catalog_of(folder: str, config: Config) -> Catalog:
         properties = {"type": "sql", "uri": uri, "warehouse": f"file://{folder}"}
     try:
         # A connection that was idle while a job ran may be gone: it is tried before it is used.
-        return load_catalog("nightrounds", **{"pool_pre_ping": "true", **properties})
+        always = {"pool_pre_ping": "true", "py-io-impl": FILE_IO}
+        return load_catalog("nightrounds", **{**always, **properties})
     except ValueError as error:
         raise UsageError(
             f"--warehouse {folder}: [catalog] of {CONFIG_FILE} there, and pyiceberg's own "
