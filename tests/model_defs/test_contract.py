@@ -273,7 +273,7 @@ def test_preprocessing_trains_and_predicts(definition, tmp_path):
         losses = model.train_on_batch(inputs, {label: labels}, return_dict=True)
         assert np.isfinite(losses["loss"])
         check_acceleration(definition, config, model, inputs, {label: labels})
-        values = {k: np.asarray(v) for k, v in model.predict(inputs, verbose=0).items()}
+        values = {k: np.asarray(v) for k, v in model(inputs, training=False).items()}
         contributions = values.pop(CONTRIBUTIONS, None)
         if contributions is not None:
             assert contributions.shape == (rows, len(definition.FEATURES))

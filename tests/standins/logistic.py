@@ -22,10 +22,10 @@ LABEL = pa.field("is_high", pa.bool_())
 @dataclasses.dataclass(frozen=True)
 class Config:
     seed: int = 0
-    epochs: int = 15
+    epochs: int = 5
     batch_size: int = 16
-    patience: int = 15
-    learning_rate: float = 0.1
+    patience: int = 5
+    learning_rate: float = 0.3
 
 
 def examples(tables, as_of, config=None):

@@ -15,9 +15,9 @@ to_predictions = forest.to_predictions
 @dataclasses.dataclass(frozen=True)
 class Config:
     seed: int = 0
-    epochs: int = 15
+    epochs: int = 5
     batch_size: int = 16
-    patience: int = 15
+    patience: int = 5
     classes: tuple[str, ...] = ()
 
 
@@ -28,6 +28,6 @@ def build_model(config):
     softmax = tf_keras.layers.Dense(len(config.classes), "softmax", name=LABEL.name)
     model = tf_keras.Model({"x": x}, {LABEL.name: softmax(x)})
     model.compile(
-        tf_keras.optimizers.Adam(0.1), loss={LABEL.name: "sparse_categorical_crossentropy"}
+        tf_keras.optimizers.Adam(0.3), loss={LABEL.name: "sparse_categorical_crossentropy"}
     )
     return model
