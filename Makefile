@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/nightrounds demo --folder $(DEMO)
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What is killed, nights at once, and planted values through all models; long, on a machine that
 # does nothing else.

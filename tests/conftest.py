@@ -1,11 +1,16 @@
 """What all tests share."""
 
+import gc
+
 import hypothesis
 import pytest
 
 import pipelines.runner  # noqa: F401 - tells Beam to leave annotations alone, as every verb does
 from tests import services as service_processes
 from transforms.keys import Keys
+
+# A tenth of the time went into looking through the objects of TensorFlow and Beam for garbage.
+gc.set_threshold(20_000)
 
 # Machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile("tests", deadline=None, max_examples=50)

@@ -381,7 +381,7 @@ STAYS = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(EVENTS)
 def test_no_feature_reads_what_happens_at_or_after_the_prediction(rows):
     everything = examples([*STAYS, *rows])

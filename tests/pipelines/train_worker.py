@@ -34,7 +34,7 @@ def train_in(folder: Path, model: str, epochs: int) -> None:
     """Trains on what lies in the folder, all epochs."""
     files = json.loads((folder / "buckets.json").read_text())
     source = Buckets({int(bucket): tables for bucket, tables in files.items()})
-    config = STANDINS[model].Config(epochs=epochs, patience=epochs)
+    config = STANDINS[model].Config(epochs=epochs, patience=epochs, learning_rate=0.1)
     train_model(model, source, folder / "models", config=config)
 
 
