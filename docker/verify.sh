@@ -9,6 +9,7 @@
 # runs, every module is imported, and the worker pool is started, reached at its port, and ended.
 set -euo pipefail
 [ $# = 1 ] && [ ! -e "$1" ] || { echo "usage: docker/verify.sh FOLDER, which is not there yet" >&2; exit 2; }
+command -v debootstrap > /dev/null || { echo "no debootstrap here: apt-get install debootstrap" >&2; exit 2; }
 mkdir -p "$1"
 roots=$(realpath "$1")
 context=$(realpath "$(dirname "$0")/..")
