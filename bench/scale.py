@@ -5,9 +5,10 @@ r"""How `ingest` grows: 1, 4 and 16 times the same Bundles, local and on Flink, 
 
 BUNDLES is a folder of Synthea transaction Bundles; copies about other patients are made in SCRATCH
 (their size times the largest factor). For each run: seconds, MB/s, the largest resident memory of
-each process by what it does, and what Flink's tasks wrote to each other. Seconds include start-up,
-and a machine that is shared makes them uncertain; memory is what is read here. With `--skew` also
-one patient with so many Observations, read into a new warehouse and then a second time.
+each process by what it does, and what was shuffled: on Flink what its tasks wrote, else what was
+merged. Seconds include start-up, and a machine that is shared makes them uncertain; memory is what
+is read here. With `--skew` also one patient with so many Observations, read into a new warehouse
+and then a second time.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -118,12 +120,18 @@ def run(command: list[str], log: Path) -> tuple[float, dict[str, float]]:
     return time.monotonic() - begin, dict(peak)
 
 
-def shuffled_bytes(cluster: Cluster) -> int:
+def shuffled_mb(cluster: Cluster) -> float:
     """What the tasks of the last job wrote to each other."""
     jobs = cluster.ask("jobs/overview")["jobs"]
     last = max(jobs, key=lambda job: job["start-time"])
     vertices = cluster.ask(f"jobs/{last['jid']}")["vertices"]
-    return sum(int(vertex["metrics"]["write-bytes"]) for vertex in vertices)
+    return round(sum(int(vertex["metrics"]["write-bytes"]) for vertex in vertices) / 1e6, 1)
+
+
+def merged_mb(log: Path) -> float:
+    """What the progress said last of the stage `merge`."""
+    said = re.findall(r"^merge: [\d.,]+ of ([\d.,]+) MB", log.read_text(), re.MULTILINE)
+    return float(said[-1].replace(",", ""))
 
 
 def measure(
@@ -138,12 +146,13 @@ def measure(
     warehouse = again or scratch / f"warehouse-{time.time_ns()}"
     size_mb = sum(f.stat().st_size for folder in folders for f in folder.glob("*json")) / 1e6
     command = [sys.executable, "-m", "pipelines.cli", "ingest", "--warehouse", str(warehouse)]
-    command += ["--fhir", *map(str, folders), "--workers", str(workers), "--quiet"]
+    command += ["--fhir", *map(str, folders), "--workers", str(workers)]
     if cluster is not None:
         arguments = cluster.beam_arguments
         arguments[arguments.index("--parallelism") + 1] = str(workers)
         command += ["--", *arguments]
-    seconds, peak = run(command, scratch / "ingest.log")
+    log = scratch / "ingest.log"
+    seconds, peak = run(command, log)
     if again is None:
         subprocess.run(["rm", "-r", str(warehouse)], check=True)
     return {
@@ -154,7 +163,7 @@ def measure(
         "seconds": round(seconds, 1),
         "mb_per_s": round(size_mb / seconds, 1),
         "peak_mb": peak,
-        "shuffled_mb": None if cluster is None else round(shuffled_bytes(cluster) / 1e6, 1),
+        "shuffled_mb": merged_mb(log) if cluster is None else shuffled_mb(cluster),
     }
 
 
